@@ -1,0 +1,1 @@
+"""It hears: recordings, spectrograms, speech models (arrives with a later release)."""

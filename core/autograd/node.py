@@ -1,0 +1,102 @@
+"""What the tape is made of: one ``Node`` for every recorded operation.
+
+A tensor that was computed under recording holds the node that made it; a node holds *edges*, one for
+each differentiable input: the node that made that input, the input itself where it is a leaf that
+wants a gradient, or None. So the tape keeps no tensor alive: an activation lives only as long as a
+gradient formula has it in ``saved``.
+
+Saved arrays are guarded by *version cells*. A cell is a one-item list shared by a tensor and all its
+views; every in-place write counts it up. A node remembers the sum of the counts it saw (they only
+grow, so an equal sum means nothing was written) and refuses to use values that changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from ..errors import AutogradError
+
+next_sequence = count().__next__
+"""Nodes are numbered as they are made: every consumer of a value is younger than its producer."""
+
+RELEASED: Any = object()
+"""What ``saved`` becomes once a backward pass has used a node and the graph was not retained."""
+
+
+class Node:
+    """One recorded operation: how to turn the gradient of its output into those of its inputs."""
+
+    __slots__ = (
+        "__weakref__",
+        "cells",
+        "dtype",
+        "edges",
+        "hooks",
+        "op",
+        "saved",
+        "sequence",
+        "shape",
+        "stamp",
+    )
+
+    op: Any
+    edges: tuple[Any, ...]
+    saved: Any
+    cells: tuple[list[int], ...]
+    stamp: int
+    shape: Any
+    dtype: Any
+    sequence: int
+    hooks: list[Callable[..., Any]] | None
+
+    def __init__(self, op: Any, edges: tuple[Any, ...], saved: Any, shape: Any, dtype: Any) -> None:
+        self.op, self.edges, self.saved, self.shape, self.dtype = op, edges, saved, shape, dtype
+        self.cells, self.stamp, self.hooks = (), 0, None
+        self.sequence = next_sequence()
+
+    def name(self) -> str:
+        """The name of the operation, as PyTorch spells it: ``MulBackward0``."""
+        words = self.op.name.strip("_").split("_")
+        return "".join(w.capitalize() for w in words) + "Backward0"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """The edges as PyTorch shows them: pairs of a node and an output number."""
+        return tuple((edge if isinstance(edge, Node) else None, 0) for edge in self.edges)
+
+    def check_unchanged(self) -> None:
+        """Raise if a value this node saved was overwritten since."""
+        if self.cells and sum(c[0] for c in self.cells) != self.stamp:
+            raise AutogradError(
+                f"backward of {self.op.name}: a value it needs (one of {', '.join(self.op.keeps)}) "
+                f"was changed by an in-place operation: {sum(c[0] for c in self.cells)} writes, "
+                f"{self.stamp} when it was saved. Use the operation without the trailing "
+                "underscore, or clone the value first"
+            )
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+
+def cell_of(value: Any) -> list[int]:
+    """The version cell of a tensor, made on first need; a fresh one for anything else."""
+    try:
+        cell = value.cell
+    except AttributeError:
+        return [0]
+    if cell is None:
+        cell = value.cell = [0]
+    return cell
+
+
+class Identity:
+    """The op of a node that passes its gradient on as it is."""
+
+    name, keeps, inputs, outputs, lists = "alias", (), ("x",), ("y",), ()
+
+    @staticmethod
+    def pull(g: Any, saved: Any, edges: Any) -> tuple[Any, ...]:
+        """The gradient itself."""
+        return (g,)

@@ -1,0 +1,1 @@
+"""The CPU engine: oneDNN through ctypes. `onednn` is its table of contents."""

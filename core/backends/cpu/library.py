@@ -1,0 +1,258 @@
+"""Finding and loading oneDNN: ``libdnnl.so.3`` through ctypes, lazily, with its C prototypes.
+
+Follows the C API of oneDNN 3 (``dnnl.h``). The library comes from the wheel ``onednn-cpu-gomp``
+(Linux x86-64). Importing this module loads nothing: the first call that needs the engine does.
+``SENSORIUM_ONEDNN=0`` hides it, as do systems without the library or without ``libgomp``. Left
+out: GPUs, SYCL, and the primitives that no op of ours uses.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+import threading
+from collections.abc import Iterator
+
+from ...errors import OpError
+from . import constants as c
+
+FILE = "libdnnl.so.3"
+WHEEL = "onednn-cpu-gomp"
+Dims = ctypes.c_int64 * 12
+ExecArg = type("ExecArg", (ctypes.Structure,), {
+    "_fields_": [("arg", ctypes.c_int), ("memory", ctypes.c_void_p)],
+})  # fmt: skip
+
+
+class EngineError(OpError):
+    """oneDNN refused or failed; the message names the primitive and the shapes."""
+
+
+class Unsupported(EngineError):
+    """oneDNN has no implementation of this combination: the caller takes another way."""
+
+
+# -- prototypes: one letter per argument ---------------------------------------------------------
+# p handle or pointer, o handle to fill in, d dims array, i int, u unsigned, f float, l int64
+_TYPES = {
+    "p": ctypes.c_void_p, "o": ctypes.POINTER(ctypes.c_void_p), "d": ctypes.POINTER(ctypes.c_int64),
+    "i": ctypes.c_int, "u": ctypes.c_uint, "f": ctypes.c_float, "l": ctypes.c_int64,
+}  # fmt: skip
+_PROTOTYPES = {
+    "engine_create": "oil",
+    "stream_create": "opu",
+    "memory_create": "oppp",
+    "memory_destroy": "p",
+    "memory_set_data_handle": "pp",
+    "memory_desc_create_with_strides": "oidid",
+    "memory_desc_create_with_tag": "oidii",
+    "memory_desc_clone": "op",
+    "memory_desc_destroy": "p",
+    "memory_desc_query": "pip",
+    "primitive_attr_create": "o",
+    "primitive_attr_set_scratchpad_mode": "pi",
+    "primitive_attr_set_post_ops": "pp",
+    "primitive_attr_destroy": "p",
+    "post_ops_create": "o",
+    "post_ops_destroy": "p",
+    "post_ops_append_eltwise": "piff",
+    "post_ops_append_binary": "pip",
+    "post_ops_append_sum": "pfii",
+    "primitive_desc_query": "piip",
+    "primitive_desc_destroy": "p",
+    "primitive_create": "op",
+    "primitive_destroy": "p",
+    "primitive_execute": "ppip",
+    "reorder_primitive_desc_create": "oppppp",
+    "matmul_primitive_desc_create": "opppppp",
+    "convolution_forward_primitive_desc_create": "opiippppddddp",
+    "convolution_backward_data_primitive_desc_create": "opipppddddpp",
+    "convolution_backward_weights_primitive_desc_create": "opippppddddpp",
+    "pooling_forward_primitive_desc_create": "opiippdddddp",
+    "pooling_backward_primitive_desc_create": "opippdddddpp",
+    "batch_normalization_forward_primitive_desc_create": "opippfup",
+    "batch_normalization_backward_primitive_desc_create": "opipppfupp",
+    "layer_normalization_forward_primitive_desc_create": "opipppfup",
+    "layer_normalization_backward_primitive_desc_create": "opippppfupp",
+    "softmax_forward_primitive_desc_create": "opiippip",
+    "softmax_backward_primitive_desc_create": "opipppipp",
+    "eltwise_forward_primitive_desc_create": "opiippffp",
+    "eltwise_backward_primitive_desc_create": "opipppffpp",
+    "binary_primitive_desc_create": "opipppp",
+    "set_max_cpu_isa": "i",
+}
+
+
+class _Version(ctypes.Structure):
+    _fields_ = (
+        ("major", ctypes.c_int), ("minor", ctypes.c_int), ("patch", ctypes.c_int),
+        ("hash", ctypes.c_char_p), ("cpu_runtime", ctypes.c_uint), ("gpu_runtime", ctypes.c_uint),
+    )  # fmt: skip
+
+
+def _declare(functions: ctypes.CDLL) -> None:
+    for name, letters in _PROTOTYPES.items():
+        function = getattr(functions, "dnnl_" + name)
+        function.argtypes = [_TYPES[letter] for letter in letters]
+        function.restype = ctypes.c_int
+    functions.dnnl_memory_desc_get_size.argtypes = [ctypes.c_void_p]
+    functions.dnnl_memory_desc_get_size.restype = ctypes.c_size_t
+    functions.dnnl_version.restype = ctypes.POINTER(_Version)
+
+
+class Library:
+    """The loaded library, one CPU engine and one stream.
+
+    Calls through ``quick`` keep the interpreter lock (they take nanoseconds); calls through
+    ``slow`` release it. The CPU stream carries no state, so every thread may use the same one.
+    """
+
+    def __init__(self, path: str):
+        self.path = path
+        self.slow, self.quick = ctypes.CDLL(path), ctypes.PyDLL(path)
+        _declare(self.slow)
+        _declare(self.quick)
+        self.omp = ctypes.CDLL("libgomp.so.1")  # the one libdnnl has just brought in
+        self.engine, self.stream = ctypes.c_void_p(), ctypes.c_void_p()
+        self.call("engine_create", self.engine, c.CPU_ENGINE, 0)
+        self.call("stream_create", self.stream, self.engine, c.IN_ORDER_STREAM)
+
+    def call(self, name: str, *args: object) -> None:
+        """Call ``dnnl_<name>`` and raise on any status but success."""
+        status = getattr(self.quick, "dnnl_" + name)(*args)
+        if status:
+            raise_for(status, name, "")
+
+
+def raise_for(status: int, name: str, detail: str) -> None:
+    """Turn a status into Unsupported or EngineError, naming the primitive and its shapes."""
+    reason = c.STATUS[status] if status < len(c.STATUS) else f"status {status}"
+    kind = Unsupported if status == c.UNIMPLEMENTED else EngineError
+    raise kind(f"oneDNN {name}: {reason}{detail and ' for ' + detail}")
+
+
+# -- finding -------------------------------------------------------------------------------------
+def _candidates() -> Iterator[str]:
+    """Where the wheel puts the file, then where the wheel says it is, then the system's own."""
+    import ctypes.util  # here, because these three cost 20 ms of `import sensorium` otherwise
+    import sysconfig
+    from importlib import metadata
+
+    yield os.path.join(sysconfig.get_path("data"), "lib", FILE)
+    yield os.path.join(sys.prefix, "lib", FILE)
+    try:
+        for file in metadata.files(WHEEL) or ():
+            if file.name == FILE:
+                yield str(file.locate())
+    except metadata.PackageNotFoundError:
+        pass
+    system = ctypes.util.find_library("dnnl")
+    if system and system.endswith(".so.3"):
+        yield system
+
+
+def _find() -> str:
+    for path in _candidates():
+        if os.path.isfile(path) or os.sep not in path:
+            return path
+    raise Unsupported(f"{FILE} not found: pip install {WHEEL}")
+
+
+def _with_settings(path: str) -> Library:
+    """Load with a short spin at OpenMP's barriers, unless the user has chosen one.
+
+    libgomp reads its variables once, while it is being loaded; they are taken back afterwards so
+    that child processes do not inherit them.
+    """
+    ours = (
+        {} if {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ) else {"GOMP_SPINCOUNT": SPIN}
+    )
+    os.environ.update(ours)
+    try:
+        return Library(path)
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
+SPIN = "100000"  # about 1 ms: waking a sleeping thread costs up to 0.5 ms, small gaps are common
+_lock = threading.Lock()
+_loaded: Library | None = None
+_problem: str | None = None  # why loading failed, once it has
+
+
+def load() -> Library:
+    """The library, loaded on the first call. Raises Unsupported where it cannot be."""
+    global _loaded, _problem
+    if _loaded is not None:
+        return _loaded
+    with _lock:
+        if _loaded is None and _problem is None:
+            try:
+                _loaded = _open()
+            except (OSError, AttributeError, OpError) as error:
+                _problem = str(error)
+    if _loaded is None:
+        raise Unsupported(f"oneDNN is not available: {_problem}")
+    return _loaded
+
+
+def _open() -> Library:
+    if os.environ.get("SENSORIUM_ONEDNN", "1").lower() in ("0", "off", "false", "no"):
+        raise Unsupported("hidden by SENSORIUM_ONEDNN=0")
+    if sys.platform != "linux":
+        raise Unsupported(f"the wheel {WHEEL} is for Linux on x86-64, not {sys.platform}")
+    library = _with_settings(_find())
+    number = library.quick.dnnl_version().contents
+    if number.major != 3:
+        raise Unsupported(f"{library.path} is version {number.major}, the binding is for version 3")
+    return library
+
+
+def loaded() -> bool:
+    """Whether the library is in this process already. Loads nothing."""
+    return _loaded is not None
+
+
+def available() -> bool:
+    """Whether oneDNN can be used. Loads it if that has not been tried."""
+    if _loaded is not None:
+        return True
+    if _problem is None:
+        try:
+            load()
+        except Unsupported:
+            return False
+    return _loaded is not None
+
+
+def why_not() -> str:
+    """Why oneDNN cannot be used; empty where it can."""
+    return "" if available() else str(_problem)
+
+
+def version() -> str:
+    """The library's version, such as ``3.2.0``; empty without it."""
+    if not available():
+        return ""
+    number = load().quick.dnnl_version().contents
+    return f"{number.major}.{number.minor}.{number.patch}"
+
+
+def max_isa() -> str:
+    """The widest instruction set oneDNN will use here; empty without it."""
+    if not available():
+        return ""
+    return c.ISA.get(_isa(), hex(_isa()))
+
+
+@functools.cache
+def _isa() -> int:
+    return load().quick.dnnl_get_effective_cpu_isa()
+
+
+def has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 natively (AVX512-BF16)."""
+    return available() and _isa() & c.ISA_BF16 == c.ISA_BF16

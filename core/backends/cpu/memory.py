@@ -1,0 +1,343 @@
+"""Memory descriptors, primitives bound to their arguments, and the cache of them.
+
+A *plan* is what an op file builds once per combination of shapes, strides and options: one or two
+primitives and what to allocate. ``plans`` keeps them; executing one sets the data handles of its
+memory objects and calls ``dnnl_primitive_execute``. Every execution borrows its memory objects
+and its scratchpad from a free list, so that any number of Python threads may run the same plan.
+Scratchpads are ours (``scratchpad_mode user``): the library's own are per creating thread, and
+wrong when another thread executes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from . import constants as c
+from . import library, threads
+from .library import Dims, ExecArg, raise_for
+
+DATA_TYPES = {"float16": 1, "bfloat16": 2, "float32": 3, "int32": 4, "int8": 5, "uint8": 6}
+ITEM_SIZES = {1: 2, 2: 2, 3: 4, 4: 4, 5: 1, 6: 1}
+
+
+# -- addresses -----------------------------------------------------------------------------------
+_read = ctypes.c_size_t.from_address
+_DATA = object.__basicsize__  # PyArrayObject: the object header, then `char *data`
+
+
+def _slow_pointer(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def _quick_pointer(array: np.ndarray) -> int:
+    """The address of the first element, read from the array object: 0.1 us instead of 1."""
+    return _read(id(array) + _DATA).value
+
+
+def _choose_pointer() -> Callable[[np.ndarray], int]:
+    """The quick way where it gives what NumPy says (CPython's layout of objects), else the slow."""
+    block = np.zeros((3, 4), np.float32)
+    views = (block, block[1:], block.T[2:], block[::-1])
+    agree = all(_quick_pointer(view) == _slow_pointer(view) for view in views)
+    return _quick_pointer if agree else _slow_pointer
+
+
+pointer = _choose_pointer()
+
+
+def aligned(size: int) -> np.ndarray:
+    """size uninitialised bytes at an address that is a multiple of 64 (a cache line)."""
+    block = np.empty(size + 63, np.uint8)
+    start = -pointer(block) % 64
+    return block[start : start + size]
+
+
+# -- descriptors ---------------------------------------------------------------------------------
+def dims(values: Iterable[int]) -> ctypes.Array:
+    return Dims(*values)
+
+
+def c_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides, in elements, of a C-contiguous array of this shape."""
+    strides, step = [], 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= max(size, 1)
+    return tuple(reversed(strides))
+
+
+def last_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides, in elements, of channels-last memory under a (N, C, *spatial) shape."""
+    n, channels, *spatial = shape
+    outer, *inner = c_strides((n, *spatial, channels))
+    return (outer, 1, *inner[:-1])
+
+
+class Desc:
+    """A memory descriptor: shape, element type and layout of one argument."""
+
+    __slots__ = ("_as_parameter_",)
+
+    def __init__(self, handle: int):
+        self._as_parameter_ = handle
+
+    def __del__(self) -> None:
+        if library._loaded is not None:
+            library._loaded.quick.dnnl_memory_desc_destroy(self._as_parameter_)
+
+    def size(self) -> int:
+        """Bytes a buffer of this layout takes."""
+        return library.load().quick.dnnl_memory_desc_get_size(self)
+
+    def layout(self) -> tuple:
+        """What makes two layouts the same: dtype, sizes, strides and inner blocks."""
+        ndims, data_type, blocks = self._int(c.QUERY_NDIMS), self._int(c.QUERY_DATA_TYPE), 0
+        blocks = self._int(c.QUERY_INNER_NBLKS)
+        return (
+            data_type,
+            self._dims(c.QUERY_DIMS, ndims),
+            self._dims(c.QUERY_PADDED_DIMS, ndims),
+            self._dims(c.QUERY_STRIDES, ndims),
+            self._dims(c.QUERY_INNER_BLKS, blocks),
+            self._dims(c.QUERY_INNER_IDXS, blocks),
+        )
+
+    def _int(self, what: int) -> int:
+        out = ctypes.c_int()
+        library.load().call("memory_desc_query", self, what, ctypes.addressof(out))
+        return out.value
+
+    def _dims(self, what: int, count: int) -> tuple[int, ...]:
+        out = ctypes.POINTER(ctypes.c_int64)()
+        library.load().call("memory_desc_query", self, what, ctypes.addressof(out))
+        return tuple(out[:count])
+
+
+def describe(shape: Sequence[int], strides: Sequence[int], data_type: int) -> Desc:
+    """A plain layout; strides are in elements. A dimension of size 1 may have any stride."""
+    handle = ctypes.c_void_p()
+    args = (len(shape), dims(shape), data_type, dims(_harmless(shape, strides)))
+    library.load().call("memory_desc_create_with_strides", handle, *args)
+    return Desc(handle.value or 0)
+
+
+def _harmless(shape: Sequence[int], strides: Sequence[int]) -> list[int]:
+    """Give dimensions of size 1 the stride that a packed array would have: it is never used."""
+    out, inner = list(strides), 1
+    for axis in reversed(range(len(shape))):
+        if shape[axis] == 1:
+            out[axis] = inner
+        inner = max(inner, out[axis] * shape[axis])
+    return out
+
+
+def describe_any(shape: Sequence[int], data_type: int) -> Desc:
+    """A layout left to the primitive's choice."""
+    handle = ctypes.c_void_p()
+    args = (len(shape), dims(shape), data_type, c.FORMAT_ANY)
+    library.load().call("memory_desc_create_with_tag", handle, *args)
+    return Desc(handle.value or 0)
+
+
+# -- attributes: post-ops ------------------------------------------------------------------------
+class Attributes:
+    """User scratchpad and a chain of post-ops: ("eltwise", alg, alpha, beta), ("binary", alg,
+    desc) or ("sum", scale)."""
+
+    __slots__ = ("_as_parameter_", "_keep")
+
+    def __init__(self, post_ops: Sequence[tuple] = ()):
+        lib, handle = library.load(), ctypes.c_void_p()
+        lib.call("primitive_attr_create", handle)
+        self._as_parameter_, self._keep = handle.value, post_ops
+        lib.call("primitive_attr_set_scratchpad_mode", handle, c.USER_SCRATCHPAD)
+        if post_ops:
+            self._set(lib, post_ops)
+
+    def _set(self, lib: library.Library, post_ops: Sequence[tuple]) -> None:
+        chain = ctypes.c_void_p()
+        lib.call("post_ops_create", chain)
+        for kind, *args in post_ops:
+            more = (0, 0) if kind == "sum" else ()  # no zero point, data type of the result
+            lib.call("post_ops_append_" + kind, chain, *args, *more)
+        lib.call("primitive_attr_set_post_ops", self, chain)
+        lib.call("post_ops_destroy", chain)
+
+    def __del__(self) -> None:
+        library.load().quick.dnnl_primitive_attr_destroy(self._as_parameter_)
+
+
+# -- primitive descriptors -----------------------------------------------------------------------
+class PrimitiveDesc:
+    """What oneDNN will run for some descriptors: its implementation and the layouts it chose."""
+
+    __slots__ = ("_as_parameter_", "detail", "name")
+
+    def __init__(self, name: str, detail: str, *args: object, post_ops: Sequence[tuple] = ()):
+        lib, handle = library.load(), ctypes.c_void_p()
+        self._as_parameter_, self.name, self.detail = None, name, detail
+        create = getattr(lib.quick, f"dnnl_{name}_primitive_desc_create")
+        before = () if name == "reorder" else (lib.engine,)
+        status = create(handle, *before, *args, Attributes(post_ops))
+        if status:
+            raise_for(status, name, detail)
+        self._as_parameter_ = handle.value
+
+    def __del__(self) -> None:
+        if self._as_parameter_:
+            library.load().quick.dnnl_primitive_desc_destroy(self._as_parameter_)
+
+    def desc(self, what: int) -> Desc | None:
+        """A copy of one of the layouts (QUERY_SRC ...); None where there is no such argument."""
+        found, copy = ctypes.c_void_p(), ctypes.c_void_p()
+        query = library.load().quick.dnnl_primitive_desc_query
+        found_address = ctypes.addressof(found)
+        # md queries return the handle itself through `result`
+        if query(self, what, 0, found_address) or not found.value:
+            return None
+        library.load().call("memory_desc_clone", copy, found)
+        return Desc(copy.value or 0)
+
+    def implementation(self) -> str:
+        """Such as ``brgconv:avx512_core`` or ``ref:any`` (the slow loops)."""
+        text = ctypes.c_char_p()
+        query = library.load().quick.dnnl_primitive_desc_query
+        query(self, c.QUERY_IMPL, 0, ctypes.addressof(text))
+        return (text.value or b"").decode()
+
+
+# -- scratchpads ---------------------------------------------------------------------------------
+_KEEP = 64 << 20  # a larger scratchpad goes back to the system after use
+_scratchpads: list[np.ndarray] = []
+
+
+def _borrow_scratchpad(size: int) -> np.ndarray:
+    try:
+        block = _scratchpads.pop()
+    except IndexError:
+        return aligned(size)
+    return block if block.nbytes >= size else aligned(size)
+
+
+# -- primitives ----------------------------------------------------------------------------------
+class _Bound:
+    """Memory objects and the argument array of one execution at a time."""
+
+    __slots__ = ("array", "memories")
+
+    def __init__(self, args: Sequence[tuple[int, Desc]]):
+        lib = library.load()
+        self.memories: list[int] = []
+        self.array = (ExecArg * len(args))()
+        for slot, (number, desc) in zip(self.array, args):
+            handle = ctypes.c_void_p()
+            lib.call("memory_create", handle, desc, lib.engine, None)
+            self.memories.append(handle.value or 0)
+            slot.arg, slot.memory = number, handle.value
+
+    def __del__(self) -> None:
+        for handle in self.memories:
+            library.load().quick.dnnl_memory_destroy(handle)
+
+
+class Primitive:
+    """A compiled primitive; calling it with one address per argument runs it.
+
+    ``args`` are (DNNL_ARG number, descriptor) pairs in the order of the addresses.
+    """
+
+    __slots__ = ("_args", "_as_parameter_", "_execute", "_idle", "_scratch", "_set", "_stream",
+                 "_what", "implementation")  # fmt: skip
+
+    def __init__(self, desc: PrimitiveDesc, args: Sequence[tuple[int, Desc | None]]):
+        lib, handle = library.load(), ctypes.c_void_p()
+        self._as_parameter_, self._what = None, (desc.name, desc.detail)
+        status = lib.slow.dnnl_primitive_create(handle, desc)
+        if status:
+            raise_for(status, *self._what)
+        self._as_parameter_ = handle
+        pad = desc.desc(c.QUERY_SCRATCHPAD)
+        self._scratch = pad.size() if pad else 0
+        self._args = [(number, arg) for number, arg in args if arg is not None]
+        if self._scratch:
+            self._args.append((c.ARG_SCRATCHPAD, pad))
+        self._idle: list[_Bound] = []
+        self._set, self._execute = (
+            lib.quick.dnnl_memory_set_data_handle,
+            lib.slow.dnnl_primitive_execute,
+        )
+        self._stream, self.implementation = lib.stream, desc.implementation()
+
+    def __del__(self) -> None:
+        if self._as_parameter_:
+            library.load().quick.dnnl_primitive_destroy(self._as_parameter_)
+
+    def __call__(self, *pointers: int) -> None:
+        if threads.here.epoch != threads.epoch:
+            threads.apply()
+        try:
+            bound = self._idle.pop()
+        except IndexError:
+            bound = _Bound(self._args)
+        if self._scratch:
+            status = self._run_with_scratchpad(bound, pointers)
+        else:
+            set_handle = self._set
+            for memory, address in zip(bound.memories, pointers):
+                set_handle(memory, address)
+            status = self._execute(self._as_parameter_, self._stream, len(pointers), bound.array)
+        self._idle.append(bound)
+        if status:
+            raise_for(status, *self._what)
+
+    def _run_with_scratchpad(self, bound: _Bound, pointers: tuple[int, ...]) -> int:
+        block = _borrow_scratchpad(self._scratch)
+        set_handle, count = self._set, len(pointers) + 1
+        for memory, address in zip(bound.memories, (*pointers, pointer(block))):
+            set_handle(memory, address)
+        status = self._execute(self._as_parameter_, self._stream, count, bound.array)
+        if block.nbytes <= _KEEP:
+            _scratchpads.append(block)
+        return status
+
+
+# -- the cache of plans --------------------------------------------------------------------------
+CAPACITY = 2048
+plans: dict[tuple, object] = {}
+_building = threading.RLock()  # also held across fork: no child is born inside oneDNN's own locks
+
+
+def plan(key: tuple, build: Callable[..., object], *args: object) -> object:
+    """Build and keep the plan for a key that is not in ``plans``; the oldest ones go first."""
+    with _building:
+        found = plans.get(key)
+        if found is None:
+            if threads.here.epoch != threads.epoch:
+                threads.apply()
+            found = build(*args)
+            while len(plans) >= CAPACITY:
+                plans.pop(next(iter(plans)), None)
+            plans[key] = found
+    return found
+
+
+def forget_plans() -> None:
+    """Drop every plan: a primitive is compiled for one number of threads."""
+    with _building:
+        plans.clear()
+
+
+threads.on_change.append(forget_plans)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_building.acquire,
+        after_in_parent=_building.release,
+        after_in_child=_building.release,
+    )

@@ -1,0 +1,174 @@
+"""Weights in the layout a primitive prefers, kept for as long as the weights do not change.
+
+``packed(array, key, make)`` remembers what ``make`` returned against the memory of the array: its
+root owner, address, shape and strides. ``written(array)`` drops everything kept for that memory:
+whoever writes in place must call it. ``exposed(array)`` says that others may now write unseen, so
+nothing is kept for that memory ever again. What dies takes its entries with it.
+
+Memory that is not NumPy's own (``mmap``, ``memoryview``) is owned by the object at the root; where
+that object cannot be watched for its end (no weak references, such as ``bytearray``), nothing is
+kept.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .memory import pointer
+
+T = TypeVar("T")
+
+
+class _Owned:
+    """What is kept for one owner. ``version`` grows with every write."""
+
+    __slots__ = ("kept", "ref", "shared", "version")
+
+    def __init__(self, owner: object, forget: Callable[[weakref.ref], None]):
+        self.ref = weakref.ref(owner, forget)
+        self.kept: dict[tuple, object] = {}
+        self.version, self.shared = 0, False
+
+
+_owned: dict[int, _Owned] = {}  # by id of the owner; an entry dies with its owner
+_lock = threading.RLock()  # re-entrant: a weak reference's callback may come at any allocation
+
+
+def owner(array: np.ndarray) -> object:
+    """The object that holds the memory an array looks at: the end of its chain of bases."""
+    found: object = array
+    while True:
+        if isinstance(found, np.ndarray):
+            below = found.base
+        elif isinstance(found, memoryview):
+            below = found.obj
+        else:
+            return found
+        if below is None:
+            return found
+        found = below
+
+
+def _entry(holder: object) -> _Owned | None:
+    """The entry of an owner, made on demand; None for what cannot be watched."""
+    number = id(holder)
+    entry = _owned.get(number)
+    if entry is not None and entry.ref() is holder:
+        return entry
+
+    def forget(ref: weakref.ref) -> None:
+        with _lock:
+            found = _owned.get(number)
+            if found is not None and found.ref is ref:
+                del _owned[number]
+
+    try:
+        entry = _owned[number] = _Owned(holder, forget)
+    except TypeError:
+        return None
+    return entry
+
+
+_SEEN = object()  # used once since the last write: worth packing the next time
+
+
+def packed(array: np.ndarray, key: Hashable, make: Callable[[np.ndarray], T]) -> T:
+    """make(array), or what it returned for this key since the memory was last written."""
+    found = _quick(array, where := _where(array, key))
+    return found if found is not None else _make(array, where, make)
+
+
+def packed_when_reused(
+    array: np.ndarray, key: Hashable, make: Callable[[np.ndarray], T]
+) -> T | None:
+    """As ``packed``, but None on the first use after a write, and where nothing may be kept.
+
+    For primitives that can also read the plain layout: a weight that changes with every step is
+    then never packed, one that stays is from its second use on.
+    """
+    where = _where(array, key)
+    found = _quick(array, where)
+    if found is None:
+        return _note(array, where)
+    return _make(array, where, make) if found is _SEEN else found
+
+
+def _where(array: np.ndarray, key: Hashable) -> tuple:
+    return key, pointer(array), array.shape, array.strides
+
+
+def _quick(array: np.ndarray, where: tuple) -> Any:
+    """What is kept, without the lock; None where nothing is."""
+    entry = _owned.get(id(array))  # the common case: a weight that owns its memory
+    if entry is None or entry.ref() is not array:
+        holder = owner(array)
+        entry = _owned.get(id(holder))
+        if entry is None or entry.ref() is not holder:
+            return None
+    return entry.kept.get(where)
+
+
+def _note(array: np.ndarray, where: tuple) -> None:
+    with _lock:
+        entry = _entry(owner(array))
+        if entry is not None and not entry.shared:
+            entry.kept[where] = _SEEN
+
+
+def _make(array: np.ndarray, where: tuple, make: Callable[[np.ndarray], T]) -> T:
+    with _lock:
+        entry = _entry(owner(array))
+        before = entry.version if entry else 0
+    made = make(array)
+    with _lock:  # a write during make() leaves a newer version behind: then keep nothing
+        if entry is not None and entry.version == before and not entry.shared:
+            entry.kept[where] = made
+    return made
+
+
+def written(array: np.ndarray) -> None:
+    """Drop what is kept for the memory of an array that has just been written in place."""
+    if not _owned:
+        return
+    entry = _owned.get(id(owner(array)))
+    if entry is not None:
+        with _lock:
+            entry.version += 1
+            entry.kept.clear()
+
+
+def exposed(array: np.ndarray) -> None:
+    """Never keep anything for this memory again: others may write it without telling."""
+    with _lock:
+        entry = _entry(owner(array))
+        if entry is not None:
+            entry.version, entry.shared = entry.version + 1, True
+            entry.kept.clear()
+
+
+def kept() -> int:
+    """How many packed copies are held at present."""
+    with _lock:
+        values = [value for entry in list(_owned.values()) for value in entry.kept.values()]
+    return sum(value is not _SEEN for value in values)
+
+
+def forget() -> None:
+    """Drop every packed copy; owners handed to others stay marked."""
+    with _lock:
+        for entry in list(_owned.values()):
+            entry.version += 1
+            entry.kept.clear()
+
+
+# A child must not be born while another thread holds the lock: it could never be released there.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )

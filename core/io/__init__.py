@@ -1,0 +1,78 @@
+"""Checkpoint formats: bytes on disk to NumPy arrays and back, and nothing executed in between.
+
+    load                    whatever the file is, by its content: a flat dict of arrays
+    detect                  what it is
+    load_safetensors        safetensors, memory-mapped; save_safetensors writes it
+    load_state_dict         the arrays of a PyTorch .pt/.pth/.bin; load_object its whole tree
+    load_npz, load_npy      NumPy's own files; save_npz writes the former
+    save_state, load_state  our checkpoints: nested state in one safetensors file
+    atomic_write            all of a file or nothing of it
+    Limits                  what a file may cost
+
+Arrays share the file's memory map copy-on-write. Every refusal is a ``FormatError``
+(``sensorium.errors``) that begins with the file's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sensorium.errors import FormatError
+
+from .atomic import atomic_write as atomic_write
+from .detect import KINDS as KINDS
+from .detect import detect as detect
+from .detect import detect_bytes, refusal
+from .files import Path, naming, open_map, require_finite
+from .limits import DEFAULT
+from .limits import Limits as Limits
+from .npz import load_npy as load_npy
+from .npz import load_npz as load_npz
+from .npz import read_npz
+from .npz import save_npz as save_npz
+from .safetensors import load_metadata as load_metadata
+from .safetensors import load_safetensors as load_safetensors
+from .safetensors import read
+from .safetensors import save_safetensors as save_safetensors
+from .state import load_state as load_state
+from .state import save_state as save_state
+from .torch_checkpoint import load_object as load_object
+from .torch_checkpoint import load_state_dict as load_state_dict
+from .torch_checkpoint import read_state_dict
+
+
+def load(
+    path: Path,
+    *,
+    key: str | Sequence[str | int] | None = None,
+    limits: Limits | None = None,
+    check_finite: bool = False,
+) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors, PyTorch or ``.npz`` file, told apart by content.
+
+    ``key`` picks a state dict out of a PyTorch checkpoint (see ``load_state_dict``).
+    ``check_finite`` refuses weights with NaN or infinity, naming tensor and index. Raises
+    ``FormatError`` and its kin; for a file of another kind the message says which.
+    """
+    with naming(path):
+        arrays = _read(open_map(path), key, limits or DEFAULT)
+        if check_finite:
+            require_finite(arrays, "check_finite")
+    return arrays
+
+
+def _read(
+    data: memoryview, key: str | Sequence[str | int] | None, limits: Limits
+) -> dict[str, np.ndarray]:
+    kind = detect_bytes(data, limits)
+    if kind in ("torch", "torch-legacy"):
+        return read_state_dict(data, key=key, limits=limits)
+    if key is not None:
+        raise FormatError(f"key {key!a}: only PyTorch checkpoints nest; this is {KINDS[kind]}")
+    if kind == "safetensors":
+        return read(data, limits=limits)
+    if kind == "npz":
+        return read_npz(data, limits=limits)
+    raise refusal(kind, "a safetensors, PyTorch or .npz checkpoint", data)

@@ -1,0 +1,259 @@
+"""Tensor's methods and operators, attached from the ops: one table, nothing computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import create, inplace, ops
+from .device import Device, as_device
+from .dtypes import (
+    as_dtype,
+    bfloat16,
+    bool_,
+    complex64,
+    complex128,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
+from .tensor import Tensor
+
+# -- methods that are the op itself, self as its first argument ----------------------------------
+METHODS = """
+    abs add addmm all allclose amax amin any argmax argmin argsort atan bitwise_and bitwise_not
+    bitwise_or bitwise_xor bmm broadcast_to ceil chunk clamp clone conj contiguous cos cumprod cumsum div dot
+    eq equal exp exp2 expand expm1 flatten flip floor floor_divide fmod gather ge gt index_add
+    index_put index_select isclose isfinite isinf isnan le log log10 log1p log2 log_softmax logical_and
+    logical_not logical_or logical_xor logsumexp lt masked_fill masked_select matmul max maximum mean
+    min minimum mm movedim mul mv nansum narrow ne neg nonzero norm outer permute pow prod reciprocal
+    relu remainder repeat repeat_interleave reshape roll round rsqrt scatter scatter_add select sgn
+    sigmoid sign sin softmax sort split sqrt square squeeze std sub sum t tan tanh tile topk transpose
+    trunc unbind unflatten unsqueeze var view
+""".split()
+
+ALIASES = {
+    "true_divide": "div",
+    "divide": "div",
+    "multiply": "mul",
+    "subtract": "sub",
+    "greater": "gt",
+    "less": "lt",
+    "clip": "clamp",
+    "absolute": "abs",
+    "swapaxes": "transpose",
+    "negative": "neg",
+    "tril": "tril",
+    "triu": "triu",
+}
+
+INPLACE = """
+    abs add ceil clamp cos div exp floor floor_divide fmod index_add index_put log masked_fill mul neg
+    pow reciprocal relu remainder round rsqrt scatter scatter_add sigmoid sign sin sqrt square sub tanh
+    trunc
+""".split()
+
+
+def _from_ops(name: str) -> Callable[..., Any]:
+    return getattr(ops, name, None) or getattr(create, name)
+
+
+# -- operators -----------------------------------------------------------------------------------
+def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Operators of foreign objects: let Python try their side where the type is unknown."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        return function(self, other) if _operand(other) else NotImplemented
+
+    return method
+
+
+def _operand(other: Any) -> bool:
+    return isinstance(other, (Tensor, bool, int, float, complex)) or hasattr(other, "__array__")
+
+
+def _swapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Tensor, other: Any) -> Any:
+        return function(other, self) if _operand(other) else NotImplemented
+
+    return method
+
+
+def _equality(function: Callable[..., Any], otherwise: bool) -> Callable[..., Any]:
+    def method(self: Tensor, other: Any) -> Any:
+        return function(self, other) if _operand(other) else otherwise
+
+    return method
+
+
+_BINARY = {
+    "add": ops.add,
+    "sub": ops.sub,
+    "mul": ops.mul,
+    "truediv": ops.true_divide,
+    "floordiv": ops.floor_divide,
+    "mod": ops.remainder,
+    "pow": ops.pow,
+    "matmul": ops.matmul,
+    "and": ops.bitwise_and,
+    "or": ops.bitwise_or,
+    "xor": ops.bitwise_xor,
+}
+
+
+def _attach_operators() -> None:
+    for name, function in _BINARY.items():
+        direct = name in ("add", "sub", "mul", "truediv")  # the hot ones skip the operand check
+        setattr(Tensor, f"__{name}__", function if direct else _plain(function))
+        setattr(Tensor, f"__r{name}__", _swapped(function))
+        changed = inplace.inplace(f"__i{name}__", function)
+        setattr(Tensor, f"__i{name}__", changed)
+    for name in ("lt", "le", "gt", "ge"):
+        setattr(Tensor, f"__{name}__", getattr(ops, name))
+    Tensor.__eq__ = _equality(ops.eq, False)  # type: ignore[assignment, method-assign]
+    Tensor.__ne__ = _equality(ops.ne, True)  # type: ignore[assignment, method-assign]
+    Tensor.__neg__ = ops.neg  # type: ignore[method-assign]
+    Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
+    Tensor.__abs__ = ops.abs  # type: ignore[attr-defined]
+    Tensor.__invert__ = ops.bitwise_not  # type: ignore[method-assign]
+    Tensor.__getitem__ = ops.getitem  # type: ignore[method-assign]
+    Tensor.__setitem__ = inplace.setitem  # type: ignore[method-assign]
+
+
+# -- conversions ---------------------------------------------------------------------------------
+def to(
+    self: Tensor, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False,
+    copy: bool = False,
+) -> Tensor:
+    """This tensor with another type or on another device; itself if nothing changes.
+
+    ``x.to(dtype)``, ``x.to(device)``, ``x.to(device, dtype)``, ``x.to(other)``.
+
+    >>> import sensorium as sn
+    >>> sn.tensor([1.7]).to(sn.int64)
+    tensor([1])
+    """
+    for value in args:
+        if isinstance(value, Tensor):
+            device, dtype = value.device, value.dtype
+        elif isinstance(value, bool):
+            non_blocking = value
+        elif isinstance(value, (Device, int)) or (
+            isinstance(value, str) and value.partition(":")[0] in ("cpu", "cuda")
+        ):
+            device = value
+        elif value is not None:
+            dtype = value
+    x = self if dtype is None else ops.to_dtype(self, as_dtype(dtype))
+    if device is not None and not _is_on(x, as_device(device)):
+        return ops.moved(x, as_device(device))
+    return ops.clone(x) if copy and x is self else x
+
+
+def _is_on(x: Tensor, target: Device) -> bool:
+    here = x.device
+    return here.type == target.type and target.index in (None, here.index)
+
+
+def cpu(self: Tensor) -> Tensor:
+    """This tensor in the CPU's memory.
+
+    >>> import sensorium as sn
+    >>> sn.ones(1).cpu().device
+    device(type='cpu')
+    """
+    return to(self, device="cpu")
+
+
+def cuda(self: Tensor, device: Any = None) -> Tensor:
+    """This tensor in a GPU's memory."""
+    return to(self, device="cuda" if device is None else device)
+
+
+def type_(self: Tensor, dtype: Any = None) -> Any:
+    """The name of the element type, or, with dtype, this tensor cast to it."""
+    return str(self.dtype) if dtype is None else to(self, dtype=dtype)
+
+
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """This tensor with the element type of other.
+
+    >>> import sensorium as sn
+    >>> sn.tensor([1]).type_as(sn.tensor([1.0]))
+    tensor([1.])
+    """
+    return to(self, dtype=other.dtype)
+
+
+def _caster(dtype: Any) -> Callable[[Tensor], Tensor]:
+    def method(self: Tensor) -> Tensor:
+        return to(self, dtype=dtype)
+
+    method.__doc__ = f"This tensor cast to {dtype}; itself if it is already."
+    return method
+
+
+CASTS = {
+    "float": float32, "double": float64, "half": float16, "bfloat16": bfloat16, "long": int64,
+    "int": int32, "short": int16, "char": int8, "byte": uint8, "bool": bool_, "cfloat": complex64,
+    "cdouble": complex128,
+}  # fmt: skip
+
+
+# -- shapes of other tensors, new tensors, properties --------------------------------------------
+def view_as(self: Tensor, other: Tensor) -> Tensor:
+    """``view`` with the shape of other."""
+    return ops.view(self, tuple(other.shape))
+
+
+def reshape_as(self: Tensor, other: Tensor) -> Tensor:
+    """``reshape`` to the shape of other."""
+    return ops.reshape(self, tuple(other.shape))
+
+
+def expand_as(self: Tensor, other: Tensor) -> Tensor:
+    """``expand`` to the shape of other."""
+    return ops.expand(self, tuple(other.shape))
+
+
+def _new(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
+        return make(*size, dtype=dtype or self.dtype, device=device or self.device)
+
+    method.__doc__ = f"``{make.__name__}`` with this tensor's type and device."
+    return method
+
+
+def mT(self: Tensor) -> Tensor:
+    """The last two dimensions exchanged; a view."""
+    return ops.transpose(self, -2, -1)
+
+
+def attach() -> None:
+    """Give Tensor everything above; called once, when the package is imported."""
+    for name in METHODS:
+        setattr(Tensor, name, _from_ops(name))
+    for alias, name in ALIASES.items():
+        setattr(Tensor, alias, _from_ops(name))
+    for name in INPLACE:
+        setattr(Tensor, f"{name}_", inplace.inplace(f"{name}_", _from_ops(name)))
+    for name, dtype in CASTS.items():
+        setattr(Tensor, name, _caster(dtype))
+    for name in ("zeros", "ones", "empty", "full", "tensor"):
+        setattr(Tensor, f"new_{name}", _new(getattr(create, name)))
+    for function in (to, cpu, cuda, type_as, view_as, reshape_as, expand_as):
+        setattr(Tensor, function.__name__, function)
+    for function in (inplace.copy_, inplace.fill_, inplace.zero_):
+        setattr(Tensor, function.__name__, function)
+    Tensor.type = type_  # type: ignore[attr-defined]
+    Tensor.T = property(ops.reversed_dims)  # type: ignore[attr-defined]
+    Tensor.mT = property(mT)  # type: ignore[attr-defined]
+    Tensor.real = property(ops.real)  # type: ignore[attr-defined]
+    Tensor.imag = property(ops.imag)  # type: ignore[attr-defined]
+    _attach_operators()
+

@@ -1,0 +1,149 @@
+"""What an op is: one declaration holding its formula, gradient, fast paths, samples and docs.
+
+    @op(promote="float")
+    def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0):
+        \"\"\"log(1 + exp(beta x)) / beta, elementwise.\"\"\"
+        ...                                    # raw arrays, NumPy or CuPy: written once
+
+    @softplus.grad                             # parameter names say what forward must keep
+    def _(g, x, beta): return g * sigmoid(beta * x)
+
+    @softplus.fast("onednn", when=...)         # a guarded shortcut, never a second meaning
+    def _(x, beta=1.0, threshold=20.0): ...
+
+    @softplus.samples(reference=...)           # an independent implementation to compare with
+    def _(rng): yield rng.normal(size=(3, 4)),
+
+Parameters annotated ``Array`` (or ``Array | None``, or ``Arrays`` for a list of them) are tensors;
+the rest are options. A gradient receives ``g`` and, by name, inputs, options, ``y`` (the output, or
+the names given by ``outputs=``), ``needs`` (which inputs want a gradient) and ``shapes`` (of the
+inputs). ``@f.grad`` returns one gradient or a tuple; ``@f.grad("a")`` is the gradient of one input and
+runs, and keeps its values, only when that input wants one. Gradients are written with operators and
+ops, which take raw arrays (an ordinary backward) and Tensors (a recorded one) alike; the engine sums
+a gradient down to the shape that broadcasting grew, and casts it to the input's type.
+
+Each declaration is turned into one Python function with the op's own signature (``_template``), so a
+call repacks nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import _template
+
+Array = Any
+Arrays = Any
+
+OPS: dict[str, Op] = {}
+
+
+@dataclass
+class Fast:
+    """A vendor routine for an op, and the test that says when it may stand in for the formula."""
+
+    vendor: str
+    when: Callable[..., bool]
+    run: Callable[..., Any]
+
+
+@dataclass
+class Op:
+    """The parts of one declaration. ``call`` is the function users see."""
+
+    name: str
+    formula: Callable[..., Any]
+    signature: inspect.Signature
+    promote: str | None = None
+    view: bool = False
+    outputs: tuple[str, ...] = ("y",)
+    differentiable: int = 1
+    call: Callable[..., Any] = field(init=False)
+    namespace: dict[str, Any] = field(init=False, repr=False)
+    backward: dict[str | None, Callable[..., Any]] = field(default_factory=dict)
+    keeps: tuple[str, ...] = ()
+    pull: Callable[..., Any] | None = None
+    fast_paths: list[Fast] = field(default_factory=list)
+    sample_fn: Callable[..., Iterator[Any]] | None = None
+    reference: Callable[..., Any] | None = None
+    tolerance: float = 1e-12
+    smooth: bool = True
+
+    def __post_init__(self) -> None:
+        kinds = {p.name: str(p.annotation) for p in self.signature.parameters.values()}
+        self.lists = tuple(n for n, kind in kinds.items() if kind == "Arrays")
+        self.inputs = tuple(n for n, kind in kinds.items() if kind.startswith("Array"))
+        self.options = tuple(n for n in kinds if n not in self.inputs)
+        self.call, self.namespace = _template.build_call(self)
+
+    # -- the decorators a declaration uses -------------------------------------------------------
+    def grad(self, target: Any) -> Any:
+        """Attach the gradient: of every input (``@f.grad``) or of one (``@f.grad("a")``)."""
+        if isinstance(target, str):
+            return lambda fn: self._attach_grad(target, fn)
+        return self._attach_grad(None, target)
+
+    def _attach_grad(self, target: str | None, fn: Callable[..., Any]) -> Callable[..., Any]:
+        if target in self.backward or (target is not None and target not in self.inputs):
+            raise TypeError(f"{self.name}: {target!r} has a gradient already or is no input")
+        self.backward[target] = fn
+        _template.build_tape(self)
+        return fn
+
+    def fast(self, vendor: str, *, when: Callable[..., bool]) -> Callable[..., Any]:
+        """Attach a vendor routine, tried before the formula wherever ``when`` holds."""
+
+        def attach(fn: Callable[..., Any]) -> Callable[..., Any]:
+            self.fast_paths.append(Fast(vendor, when, fn))
+            self.namespace["compute"] = self.dispatch
+            return fn
+
+        return attach
+
+    def samples(
+        self, *, reference: Callable[..., Any], tolerance: float = 1e-12, smooth: bool = True
+    ) -> Callable[..., Any]:
+        """Attach sample inputs and an independent implementation; smooth: gradients are checkable."""
+
+        def attach(fn: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+            self.sample_fn, self.reference = fn, reference
+            self.tolerance, self.smooth = tolerance, smooth
+            return fn
+
+        return attach
+
+    def dispatch(self, *args: Any) -> Any:
+        """Run on raw arrays: the first fast path that applies, else the formula."""
+        for path in self.fast_paths:
+            if path.when(*args):
+                return path.run(*args)
+        return self.formula(*args)
+
+
+def op(
+    formula: Callable[..., Any] | None = None,
+    *,
+    promote: str | None = None,
+    view: bool = False,
+    outputs: tuple[str, ...] = ("y",),
+    differentiable: int = 1,
+) -> Any:
+    """Declare an op by its formula on raw arrays.
+
+    promote: "common" brings the inputs to PyTorch's common type first, "float" to a float type, None
+    leaves them. view: the result shares memory with the first input. outputs: names of the results
+    when there are several; the first ``differentiable`` of them have gradients (0: none has).
+    """
+
+    def declare(fn: Callable[..., Any]) -> Callable[..., Any]:
+        name = fn.__name__
+        if name in OPS:
+            raise TypeError(f"op {name!r} is declared twice")
+        made = Op(name, fn, inspect.signature(fn), promote, view, outputs, differentiable)
+        OPS[name] = made
+        return made.call
+
+    return declare if formula is None else declare(formula)

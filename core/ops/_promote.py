@@ -1,0 +1,81 @@
+"""Bringing the inputs of an op to a common type, by PyTorch's rules (``sensorium.dtypes``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import FLOATING, default_of, float32, float64, result_type
+from ..errors import DTypeError
+
+
+__all__ = ["FLOATING", "RULES", "common", "to_float"]
+
+_NUMBERS = (int, float)  # exactly these: bool and subclasses take the long way
+_WEAK_WITH = (float32, float64)
+"""Types NumPy itself pairs with a Python number without changing them."""
+
+
+def _as_number(value: Any) -> Any:
+    """A foreign operand as something with a type: array-likes become arrays, numbers stay."""
+    if isinstance(value, (bool, int, float, complex)) or hasattr(value, "dtype"):
+        return value
+    return np.asarray(value)
+
+
+def common(*arrays: Any) -> tuple[Any, ...]:
+    """The operands as arrays of their common type; a Python number stays one where that is exact."""
+    if len(arrays) == 2:
+        a, b = arrays
+        if b.__class__ in _NUMBERS and getattr(a, "dtype", None) in _WEAK_WITH:
+            return arrays
+        if a.__class__ in _NUMBERS and getattr(b, "dtype", None) in _WEAK_WITH:
+            return arrays
+    values = [_as_number(a) for a in arrays]
+    wanted = result_type(*values)
+    like = next((v for v in values if hasattr(v, "dtype")), np.empty(0))
+    return tuple(_cast(v, wanted, like) for v in values)
+
+
+def _cast(value: Any, wanted: Any, like: Any) -> Any:
+    if hasattr(value, "dtype"):
+        return value if value.dtype == wanted else value.astype(wanted)
+    if wanted.kind in "iu" and not isinstance(value, (float, complex)):
+        value = int(value) & (2 ** (8 * wanted.itemsize) - 1)  # wraps, as a cast in C does
+        return np.asarray(value, dtype=f"u{wanted.itemsize}", like=like).astype(wanted)
+    return np.asarray(value, dtype=wanted, like=like)
+
+
+def to_float(*arrays: Any) -> Any:
+    """Integers and booleans as the default float type; several operands to a common float type."""
+    if len(arrays) == 1:
+        x = arrays[0]
+        return x if x.dtype in FLOATING else x.astype(default_of(2))
+    arrays = common(*arrays)
+    if any(getattr(a, "dtype", None) in FLOATING for a in arrays):
+        return arrays
+    return tuple(a.astype(default_of(2)) if hasattr(a, "astype") else a for a in arrays)
+
+
+def where_rule(condition: Any, a: Any, b: Any) -> tuple[Any, ...]:
+    """A boolean condition, and the two values it chooses from in their common type."""
+    if getattr(condition, "dtype", None) != np.bool_:
+        raise DTypeError(f"where: condition must be bool, got {getattr(condition, 'dtype', condition)}")
+    return (condition, *common(a, b))
+
+
+def optional(*arrays: Any) -> tuple[Any, ...]:
+    """The common type of those operands that are there."""
+    found = iter(common(*(a for a in arrays if a is not None)))
+    return tuple(None if a is None else next(found) for a in arrays)
+
+
+RULES: dict[str, Callable[..., Any]] = {
+    "common": common,
+    "float": to_float,
+    "where": where_rule,
+    "optional": optional,
+}
+

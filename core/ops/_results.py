@@ -1,0 +1,148 @@
+"""What a generated op call leans on: checking inputs, wrapping results, explaining failures."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..autograd.node import Node, cell_of
+from ..dtypes import FLOATING
+from ..errors import DeviceError, DTypeError, OpError, SensoriumError, ShapeError
+from ..tensor import Tensor, extra_of, wrap
+
+if TYPE_CHECKING:
+    from ._declare import Op
+
+__all__ = [
+    "NO_CELL",
+    "as_array",
+    "as_input",
+    "edge_of",
+    "explain",
+    "link_view",
+    "shapes_of",
+    "unwrap_list",
+    "wrap_many",
+]
+
+NO_CELL = [0]
+"""Stands in for the cell of a value that was not kept."""
+
+
+def as_array(value: Any) -> Any:
+    """A result that is no ndarray: NumPy's scalars become 0-d arrays, CuPy's arrays stay."""
+    return np.asarray(value) if isinstance(value, (np.generic, bool, int, float, complex)) else value
+
+
+def as_input(op: Op, value: Any) -> Any:
+    """A raw operand: arrays pass (gradients are written with ops on arrays), other things do not."""
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return np.asarray(value) if isinstance(value, np.generic) else value
+    raise DTypeError(f"{op.name}: {op.inputs[0]} must be a Tensor, got {type(value).__name__}")
+
+
+def edge_of(value: Any) -> Any:
+    """Where the gradient of value goes: its node, itself if a leaf that wants one, or None."""
+    if not isinstance(value, Tensor):
+        return None
+    return value.node or (value if value.needs_grad else None)
+
+
+def shapes_of(*arrays: Any) -> tuple[Any, ...]:
+    """The shapes of the inputs; a list's are a list, a missing input's is None."""
+    return tuple(
+        [v.shape for v in a] if isinstance(a, list) else getattr(a, "shape", None) for a in arrays
+    )
+
+
+def unwrap_list(
+    op: Op, values: Sequence[Any], promote: Callable[..., Any] | None
+) -> tuple[list[Any], bool, bool]:
+    """The arrays of a list of tensors, whether any is a Tensor, whether any wants a gradient."""
+    if not values:
+        raise ShapeError(f"{op.name}: want at least one tensor, got an empty list")
+    tensors = [v for v in values if isinstance(v, Tensor)]
+    arrays = [v.array if isinstance(v, Tensor) else as_input(op, v) for v in values]
+    if promote is not None and len({a.dtype for a in arrays}) > 1:
+        arrays = list(promote(*arrays))
+    return arrays, bool(tensors), any(t.needs_grad for t in tensors)
+
+
+class Pick:
+    """The op of a node that stands for one of several outputs."""
+
+    name, keeps = "pick", ()
+
+
+def wrap_many(op: Op, values: Sequence[Any], node: Node | None) -> tuple[Any, ...]:
+    """Tensors of an op with several outputs; the first ``op.differentiable`` share the node."""
+    outs = tuple(wrap(as_array(v)) if v is not None else None for v in values)
+    if node is None:
+        return outs
+    for i, out in enumerate(outs[: op.differentiable]):
+        if out is not None and out.array.dtype in FLOATING:
+            out.node = Node(Pick, (node,), i, out.array.shape, out.array.dtype)
+            out.needs_grad = True
+    guarded = [o for name, o in zip(op.outputs, outs) if name in op.keeps and o is not None]
+    node.cells += tuple(map(cell_of, guarded))
+    return outs
+
+
+def link_view(out: Tensor, x: Any, x_array: Any, replay: Callable[[Tensor], Tensor]) -> None:
+    """Tell a view and its base of each other, so that in-place writes reach both graphs."""
+    owner = out.array.base
+    if owner is None or (owner is not x_array and owner is not x_array.base):
+        return  # NumPy had to copy: not a view after all
+    out.cell = cell_of(x)
+    extra = extra_of(out)
+    above = x.extra
+    if above is None or above.base is None:
+        extra.base, extra.replay = x, replay
+    else:
+        first = above.replay
+        extra.base, extra.replay = above.base, lambda base: replay(first(base))
+    views = extra_of(extra.base).views
+    views.append(weakref.ref(out))
+    if len(views) & (len(views) - 1) == 0 and len(views) > 8:  # prune at powers of two
+        views[:] = [ref for ref in views if ref() is not None]
+
+
+# -- failures ------------------------------------------------------------------------------------
+def describe(value: Any) -> str:
+    """A value as an error message shows it: shape and type of an array, else its repr."""
+    if isinstance(value, Tensor):
+        value = value.array
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{tuple(value.shape)} {value.dtype}"
+    if isinstance(value, list) and value and hasattr(value[0], "shape"):
+        return f"[{', '.join(map(describe, value))}]"
+    text = repr(value)
+    return text if len(text) < 60 else text[:57] + "..."
+
+
+def explain(op: Op, error: Exception, values: tuple[Any, ...]) -> Exception:
+    """The error to raise for a failed formula: ours as it is, an array library's in our words."""
+    if isinstance(error, (SensoriumError, MemoryError, RecursionError)):
+        return error
+    arrays = [v for v in values if hasattr(v, "shape") and hasattr(v, "dtype")]
+    given = ", ".join(f"{n} {describe(v)}" for n, v in zip(op.signature.parameters, values))
+    if len({type(a).__module__ for a in arrays if not isinstance(a, np.generic)}) > 1:
+        return DeviceError(f"{op.name}: tensors are on different devices ({given})")
+    if isinstance(error, ValueError) and not _broadcast(arrays):
+        return ShapeError(f"{op.name}: shapes do not broadcast ({given})")
+    if isinstance(error, TypeError) and arrays:
+        return DTypeError(f"{op.name}: not defined for these types ({given})")
+    return OpError(f"{op.name}: cannot be computed for {given}")
+
+
+def _broadcast(arrays: list[Any]) -> bool:
+    try:
+        np.broadcast_shapes(*(a.shape for a in arrays))
+    except ValueError:
+        return False
+    return True
+
+

@@ -1,0 +1,463 @@
+"""Activations: relu, relu6, sigmoid, silu, gelu, hardswish, leaky_relu, softplus, softmax, ...
+
+Elementwise except softmax and log_softmax. A backward that a vendor routine knows is an op of its own
+(``_relu_backward``), so that it has a fast path and a gradient like any other.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..backends.cpu import onednn
+from ..dtypes import as_dtype
+from ..errors import DTypeError
+from ._declare import Array, op
+from ._dims import one_dim
+from .cast import to_dtype
+from .exponential import exp, tanh
+from .reduce import _sum
+from .select import where
+
+
+def _away_from(*kinks: float) -> Any:
+    """Samples that keep a distance from points where a function has no slope."""
+
+    def samples(rng: Any) -> Any:
+        for shape in [(3, 4), (), (0, 2), (64, 1024)]:
+            x = rng.normal(size=shape) * 3
+            for k in kinks:
+                x = np.where(np.abs(x - k) < 0.05, k + 0.1, x)
+            yield (np.asarray(x),)
+
+    return samples
+
+
+def _each(function: Any) -> Any:
+    return lambda x, *options: np.vectorize(lambda v: function(v, *options), otypes="d")(x)
+
+
+# -- relu ----------------------------------------------------------------------------------------
+@op
+def relu(input: Array) -> Array:
+    """max(input, 0), elementwise; nan stays nan. The slope at 0 is taken as 0.
+
+    >>> import sensorium as sn
+    >>> sn.relu(sn.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return np.maximum(input, input.dtype.type(0))
+
+
+@relu.grad
+def _(g, y):
+    return _relu_backward(g, y)
+
+
+@relu.fast("onednn", when=lambda x: onednn.takes_eltwise("relu", x))
+def _(input):
+    return onednn.eltwise("relu", input)
+
+
+@relu.samples(reference=_each(lambda v: v if v > 0 else 0.0))
+def _(rng):
+    yield from _away_from(0)(rng)
+
+
+@op
+def _relu_backward(g: Array, y: Array) -> Array:
+    """g where y > 0, else 0."""
+    return np.multiply(g, y > 0)
+
+
+@_relu_backward.grad("g")
+def _(g, y):
+    return _relu_backward(g, y)
+
+
+@_relu_backward.fast("onednn", when=lambda g, y: onednn.takes_eltwise_backward("relu", g, y))
+def _(g, y):
+    return onednn.eltwise_backward("relu", g, y)
+
+
+@_relu_backward.samples(reference=lambda g, y: np.where(y > 0, g, 0.0))
+def _(rng):
+    for (y,) in _away_from(0)(rng):
+        yield rng.normal(size=y.shape), np.maximum(y, 0)
+
+
+def relu6(input: Any) -> Any:
+    """min(max(input, 0), 6), elementwise. Source: Howard et al., MobileNets (2017).
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.relu6(sn.tensor([-1.0, 2.0, 9.0]))
+    tensor([0., 2., 6.])
+    """
+    return hardtanh(input, 0.0, 6.0)
+
+
+@op
+def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
+    """min(max(input, min_val), max_val), elementwise; no slope at and outside the limits.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.hardtanh(sn.tensor([-2.0, 0.5]))
+    tensor([-1.0000,  0.5000])
+    """
+    kind = input.dtype.type
+    return np.minimum(np.maximum(input, kind(min_val)), kind(max_val))
+
+
+@hardtanh.grad
+def _(g, input, min_val, max_val):
+    return where((input > min_val) & (input < max_val), g, 0.0)
+
+
+@hardtanh.fast("onednn", when=lambda x, *_: onednn.takes_eltwise("clip", x))
+def _(input, min_val=-1.0, max_val=1.0):
+    return onednn.eltwise("clip", input, min_val, max_val)
+
+
+@hardtanh.samples(reference=lambda x, a=-1.0, b=1.0: np.where(x < a, a, np.where(x > b, b, x)))
+def _(rng):
+    for (x,) in _away_from(-1, 0, 1, 6)(rng):
+        yield (x,)
+        yield x, 0.0, 6.0
+
+
+@op
+def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
+    """input where positive, negative_slope * input elsewhere.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.leaky_relu(sn.tensor([-1.0, 2.0]), 0.1)
+    tensor([-0.1000,  2.0000])
+    """
+    return np.where(input > 0, input, input * negative_slope)
+
+
+@leaky_relu.grad
+def _(g, input, negative_slope):
+    return where(input > 0, g, g * negative_slope)
+
+
+@leaky_relu.samples(reference=_each(lambda v, slope=0.01: v if v > 0 else slope * v))
+def _(rng):
+    yield from ((x, 0.2) for (x,) in _away_from(0)(rng))
+
+
+@op
+def elu(input: Array, alpha: float = 1.0) -> Array:
+    """input where positive, alpha (exp(input) - 1) elsewhere. Source: Clevert et al. (2015).
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.elu(sn.tensor([0.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return np.where(input > 0, input, alpha * np.expm1(np.minimum(input, 0)))
+
+
+@elu.grad
+def _(g, input, alpha):
+    negative = where(input > 0, 0.0, input)
+    return where(input > 0, g, g * (alpha * exp(negative)))
+
+
+@elu.samples(reference=_each(lambda v, a=1.0: v if v > 0 else a * (math.exp(v) - 1)))
+def _(rng):
+    yield from ((x, 1.5) for (x,) in _away_from(0)(rng))
+
+
+# -- sigmoid and its family ----------------------------------------------------------------------
+@op(promote="float")
+def sigmoid(input: Array) -> Array:
+    """1 / (1 + exp(-input)), elementwise, without overflow.
+
+    >>> import sensorium as sn
+    >>> sn.sigmoid(sn.tensor([0.0, -1000.0]))
+    tensor([0.5000, 0.0000])
+    """
+    e = np.exp(-np.absolute(input))
+    return np.where(input >= 0, 1, e) / (1 + e)
+
+
+@sigmoid.grad
+def _(g, y):
+    return g * (y * (1 - y))
+
+
+@sigmoid.fast("onednn", when=lambda x: onednn.takes_eltwise("sigmoid", x))
+def _(input):
+    return onednn.eltwise("sigmoid", input)
+
+
+@sigmoid.samples(reference=_each(lambda v: 0.5 * (1 + math.tanh(v / 2))))
+def _(rng):
+    yield from _away_from()(rng)
+
+
+def logsigmoid(input: Any) -> Any:
+    """log(sigmoid(input)), elementwise, without overflow.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.logsigmoid(sn.tensor([0.0]))
+    tensor([-0.6931])
+    """
+    return -softplus(-input)
+
+
+@op
+def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
+    """log(1 + exp(beta input)) / beta, elementwise; input itself where beta input > threshold.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.softplus(sn.tensor([0.0, 100.0]))
+    tensor([  0.6931, 100.0000])
+    """
+    scaled = beta * input
+    soft = (np.log1p(np.exp(-np.absolute(scaled))) + np.maximum(scaled, 0)) / beta
+    return np.where(scaled > threshold, input, soft).astype(input.dtype, copy=False)
+
+
+@softplus.grad
+def _(g, input, beta, threshold):
+    return where(input * beta > threshold, g, g * sigmoid(input * beta))
+
+
+@softplus.samples(reference=_each(lambda v, b=1.0: math.log1p(math.exp(b * v)) / b))
+def _(rng):
+    yield from ((x, 2.0) for (x,) in _away_from()(rng))
+
+
+@op
+def silu(input: Array) -> Array:
+    """input * sigmoid(input), elementwise. Source: Elfwing et al. (2017), as "swish" Ramachandran et al.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.silu(sn.tensor([0.0, 10.0]))
+    tensor([0.0000, 9.9995])
+    """
+    return input * sigmoid(input)
+
+
+@silu.grad
+def _(g, input):
+    s = sigmoid(input)
+    return g * (s * (input * (1 - s) + 1))
+
+
+@silu.fast("onednn", when=lambda x: onednn.takes_eltwise("silu", x))
+def _(input):
+    return onednn.eltwise("silu", input)
+
+
+@silu.samples(reference=_each(lambda v: v / (1 + math.exp(-v))))
+def _(rng):
+    yield from _away_from()(rng)
+
+
+def hardsigmoid(input: Any) -> Any:
+    """relu6(input + 3) / 6, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.hardsigmoid(sn.tensor([0.0, 5.0]))
+    tensor([0.5000, 1.0000])
+    """
+    return relu6(input + 3) / 6
+
+
+def hardswish(input: Any) -> Any:
+    """input * relu6(input + 3) / 6, elementwise. Source: Howard et al., MobileNetV3 (2019).
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.hardswish(sn.tensor([-4.0, 4.0]))
+    tensor([-0., 4.])
+    """
+    return input * relu6(input + 3) / 6
+
+
+# -- gelu ----------------------------------------------------------------------------------------
+_SQRT_HALF, _SQRT_2_PI = math.sqrt(0.5), math.sqrt(2 / math.pi)
+_INV_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
+
+
+@op
+def erf(input: Array) -> Array:
+    """The error function 2/sqrt(pi) * integral of exp(-t**2) from 0 to input, elementwise.
+
+    Rational approximation by Cody, "Rational Chebyshev approximations for the error function" (1969),
+    accurate to the last bits of float64.
+
+    >>> import sensorium as sn
+    >>> sn.erf(sn.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8427])
+    """
+    from ._erf import erf_array
+
+    return erf_array(input)
+
+
+@erf.grad
+def _(g, input):
+    return g * (exp(-(input * input)) * (2 / math.sqrt(math.pi)))
+
+
+@erf.samples(reference=_each(math.erf), tolerance=1e-14)
+def _(rng):
+    yield from _away_from()(rng)
+
+
+@op
+def _gelu_erf(input: Array) -> Array:
+    """input * Phi(input), Phi the distribution function of the standard normal."""
+    return input * ((1 + erf(input * _SQRT_HALF)) * 0.5)
+
+
+@_gelu_erf.grad
+def _(g, input):
+    phi = (1 + erf(input * _SQRT_HALF)) * 0.5
+    return g * (phi + input * (exp(input * input * -0.5) * _INV_SQRT_2PI))
+
+
+@_gelu_erf.fast("onednn", when=lambda x: onednn.takes_eltwise("gelu", x))
+def _(input):
+    return onednn.eltwise("gelu", input)
+
+
+@_gelu_erf.samples(reference=_each(lambda v: v * 0.5 * math.erfc(-v / math.sqrt(2))), tolerance=1e-10)
+def _(rng):
+    yield from _away_from()(rng)
+
+
+def gelu(input: Any, approximate: str = "none") -> Any:
+    """input * Phi(input), elementwise; approximate="tanh" uses tanh for Phi.
+
+    tanh form: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x**3))). Source: Hendrycks and Gimpel (2016).
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.gelu(sn.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8413])
+    """
+    if approximate == "none":
+        return _gelu_erf(input)
+    if approximate != "tanh":
+        raise DTypeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+    return input * 0.5 * (1 + tanh(_SQRT_2_PI * (input + 0.044715 * input * input * input)))
+
+
+# -- softmax -------------------------------------------------------------------------------------
+@op
+def _softmax(input: Array, dim: int) -> Array:
+    """exp(input) / sum(exp(input)) along dim."""
+    if input.size == 0:
+        return input.copy()
+    e = np.exp(input - np.maximum.reduce(input, axis=dim, keepdims=True))
+    return np.divide(e, np.add.reduce(e, axis=dim, keepdims=True), out=e)
+
+
+@_softmax.grad
+def _(g, y, dim):
+    return _softmax_backward(g, y, dim)
+
+
+@_softmax.fast("onednn", when=lambda x, dim: onednn.takes_softmax(x))
+def _(input, dim):
+    return onednn.softmax(input, dim)
+
+
+def _by_row(function: Any) -> Any:
+    return lambda x, dim: np.apply_along_axis(
+        lambda row: np.array([function(v, row) for v in row]), dim, x
+    )
+
+
+def _rows(rng: Any) -> Any:
+    yield rng.normal(size=(3, 4)), 1
+    yield rng.normal(size=(3, 4, 2)), 0
+    yield rng.normal(size=(64, 256)), 1
+
+
+@_softmax.samples(reference=_by_row(lambda v, row: math.exp(v) / math.fsum(map(math.exp, row))))
+def _(rng):
+    yield from _rows(rng)
+
+
+@op
+def _softmax_backward(g: Array, y: Array, dim: int) -> Array:
+    """y * (g - sum(g * y) along dim)."""
+    gy = np.multiply(g, y)
+    return np.subtract(gy, y * np.add.reduce(gy, axis=dim, keepdims=True), out=gy)
+
+
+@_softmax_backward.grad
+def _(h, g, y, dim):
+    hy = _sum(h * y, (dim,), True)
+    gy = _sum(g * y, (dim,), True)
+    return y * (h - hy), h * (g - gy) - g * hy
+
+
+@_softmax_backward.fast("onednn", when=lambda g, y, dim: onednn.takes_softmax(g) and onednn.takes_softmax(y))
+def _(g, y, dim):
+    return onednn.softmax_backward(g, y, dim)
+
+
+@_softmax_backward.samples(reference=lambda g, y, dim: y * g - y * (g * y).sum(dim, keepdims=True))
+def _(rng):
+    for x, dim in _rows(rng):
+        yield rng.normal(size=x.shape), x, dim
+
+
+@op
+def _log_softmax(input: Array, dim: int) -> Array:
+    """input - log(sum(exp(input))) along dim."""
+    if input.size == 0:
+        return input.copy()
+    off = input - np.maximum.reduce(input, axis=dim, keepdims=True)
+    return off - np.log(np.add.reduce(np.exp(off), axis=dim, keepdims=True))
+
+
+@_log_softmax.grad
+def _(g, y, dim):
+    return g - exp(y) * _sum(g, (dim,), True)
+
+
+@_log_softmax.fast("onednn", when=lambda x, dim: onednn.takes_softmax(x))
+def _(input, dim):
+    return onednn.softmax(input, dim, log=True)
+
+
+@_log_softmax.samples(reference=_by_row(lambda v, row: v - math.log(math.fsum(map(math.exp, row)))))
+def _(rng):
+    yield from _rows(rng)
+
+
+def _with_dim(name: str, function: Any, input: Any, dim: int | None, dtype: Any) -> Any:
+    if dtype is not None:
+        input = to_dtype(input, as_dtype(dtype))
+    if dim is None:
+        raise DTypeError(f"{name}: say along which dim (input has shape {tuple(input.shape)})")
+    if input.ndim == 0:
+        return function(input.reshape(1), 0).reshape(())
+    return function(input, one_dim(name, dim, input.ndim))
+
+
+def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+    """exp(input) / sum(exp(input)) along dim, without overflow.
+
+    >>> import sensorium as sn
+    >>> sn.softmax(sn.tensor([0.0, 0.0]), 0)
+    tensor([0.5000, 0.5000])
+    """
+    return _with_dim("softmax", _softmax, input, dim, dtype)
+
+
+def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+    """log(softmax(input)) along dim, exact also for very small probabilities.
+
+    >>> import sensorium as sn
+    >>> sn.log_softmax(sn.tensor([0.0, -1000.0]), 0)
+    tensor([    0., -1000.])
+    """
+    return _with_dim("log_softmax", _log_softmax, input, dim, dtype)

@@ -1,0 +1,350 @@
+"""Comparisons, logic and tests, elementwise. Results are boolean and have no gradient.
+
+Bit operations (and, or, xor, not, shifts) of integers are here too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import FLOATING
+from ..errors import DTypeError
+from ._declare import Array, op
+
+
+def _pairs(rng: Any) -> Any:
+    yield rng.integers(0, 3, size=(3, 4)).astype(float), rng.integers(0, 3, size=(4,)).astype(float)
+    yield np.array([1.0, np.nan, np.inf]), np.array([1.0, np.nan, -np.inf])
+
+
+def _by_element(function: Any) -> Any:
+    return lambda a, b: np.vectorize(function, otypes="?")(a, b)
+
+
+@op(promote="common", differentiable=0)
+def eq(input: Array, other: Array) -> Array:
+    """input == other, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.eq(sn.tensor([1, 2]), 2)
+    tensor([False,  True])
+    """
+    return np.equal(input, other)
+
+
+@eq.samples(reference=_by_element(lambda a, b: a == b))
+def _(rng):
+    yield from _pairs(rng)
+
+
+@op(promote="common", differentiable=0)
+def ne(input: Array, other: Array) -> Array:
+    """input != other, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.ne(sn.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """
+    return np.not_equal(input, other)
+
+
+@ne.samples(reference=_by_element(lambda a, b: a != b))
+def _(rng):
+    yield from _pairs(rng)
+
+
+@op(promote="common", differentiable=0)
+def lt(input: Array, other: Array) -> Array:
+    """input < other, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.lt(sn.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """
+    return np.less(input, other)
+
+
+@lt.samples(reference=_by_element(lambda a, b: a < b))
+def _(rng):
+    yield from _pairs(rng)
+
+
+@op(promote="common", differentiable=0)
+def le(input: Array, other: Array) -> Array:
+    """input <= other, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.le(sn.tensor([1, 3]), 2)
+    tensor([ True, False])
+    """
+    return np.less_equal(input, other)
+
+
+@le.samples(reference=_by_element(lambda a, b: a <= b))
+def _(rng):
+    yield from _pairs(rng)
+
+
+@op(promote="common", differentiable=0)
+def gt(input: Array, other: Array) -> Array:
+    """input > other, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.gt(sn.tensor([1, 3]), 2)
+    tensor([False,  True])
+    """
+    return np.greater(input, other)
+
+
+@gt.samples(reference=_by_element(lambda a, b: a > b))
+def _(rng):
+    yield from _pairs(rng)
+
+
+@op(promote="common", differentiable=0)
+def ge(input: Array, other: Array) -> Array:
+    """input >= other, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.ge(sn.tensor([1, 2]), 2)
+    tensor([False,  True])
+    """
+    return np.greater_equal(input, other)
+
+
+@ge.samples(reference=_by_element(lambda a, b: a >= b))
+def _(rng):
+    yield from _pairs(rng)
+
+
+# -- logic ---------------------------------------------------------------------------------------
+@op(promote="common", differentiable=0)
+def logical_and(input: Array, other: Array) -> Array:
+    """Whether both are nonzero, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.logical_and(sn.tensor([1, 0]), sn.tensor([2, 2]))
+    tensor([ True, False])
+    """
+    return np.logical_and(input, other)
+
+
+@logical_and.samples(reference=_by_element(lambda a, b: bool(a) and bool(b)))
+def _(rng):
+    yield from _pairs(rng)
+
+
+@op(promote="common", differentiable=0)
+def logical_or(input: Array, other: Array) -> Array:
+    """Whether at least one is nonzero, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.logical_or(sn.tensor([1, 0]), sn.tensor([0, 0]))
+    tensor([ True, False])
+    """
+    return np.logical_or(input, other)
+
+
+@logical_or.samples(reference=_by_element(lambda a, b: bool(a) or bool(b)))
+def _(rng):
+    yield from _pairs(rng)
+
+
+@op(promote="common", differentiable=0)
+def logical_xor(input: Array, other: Array) -> Array:
+    """Whether exactly one is nonzero, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.logical_xor(sn.tensor([1, 1]), sn.tensor([0, 2]))
+    tensor([ True, False])
+    """
+    return np.logical_xor(input, other)
+
+
+@logical_xor.samples(reference=_by_element(lambda a, b: bool(a) != bool(b)))
+def _(rng):
+    yield from _pairs(rng)
+
+
+@op(differentiable=0)
+def logical_not(input: Array) -> Array:
+    """Whether input is zero, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.logical_not(sn.tensor([1, 0]))
+    tensor([False,  True])
+    """
+    return np.logical_not(input)
+
+
+@logical_not.samples(reference=lambda x: x == 0)
+def _(rng):
+    yield (rng.integers(0, 2, size=(3, 4)).astype(float),)
+
+
+# -- bits ----------------------------------------------------------------------------------------
+def _no_floats(name: str, *arrays: Any) -> None:
+    for a in arrays:
+        if getattr(a, "dtype", np.dtype(type(a))) in FLOATING:
+            raise DTypeError(f"{name}: wants integers or booleans, got {a.dtype}")
+
+
+def _bits(rng: Any) -> Any:
+    yield rng.integers(-50, 50, size=(3, 4)), rng.integers(0, 50, size=(4,))
+
+
+@op(promote="common", differentiable=0)
+def bitwise_and(input: Array, other: Array) -> Array:
+    """The bits set in both, elementwise; ``and`` of booleans.
+
+    >>> import sensorium as sn
+    >>> sn.bitwise_and(sn.tensor([6]), sn.tensor([3]))
+    tensor([2])
+    """
+    _no_floats("bitwise_and", input, other)
+    return np.bitwise_and(input, other)
+
+
+@bitwise_and.samples(reference=lambda a, b: np.vectorize(lambda u, v: u & v)(a, b))
+def _(rng):
+    yield from _bits(rng)
+
+
+@op(promote="common", differentiable=0)
+def bitwise_or(input: Array, other: Array) -> Array:
+    """The bits set in either, elementwise; ``or`` of booleans.
+
+    >>> import sensorium as sn
+    >>> sn.bitwise_or(sn.tensor([6]), sn.tensor([3]))
+    tensor([7])
+    """
+    _no_floats("bitwise_or", input, other)
+    return np.bitwise_or(input, other)
+
+
+@bitwise_or.samples(reference=lambda a, b: np.vectorize(lambda u, v: u | v)(a, b))
+def _(rng):
+    yield from _bits(rng)
+
+
+@op(promote="common", differentiable=0)
+def bitwise_xor(input: Array, other: Array) -> Array:
+    """The bits set in exactly one, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.bitwise_xor(sn.tensor([6]), sn.tensor([3]))
+    tensor([5])
+    """
+    _no_floats("bitwise_xor", input, other)
+    return np.bitwise_xor(input, other)
+
+
+@bitwise_xor.samples(reference=lambda a, b: np.vectorize(lambda u, v: u ^ v)(a, b))
+def _(rng):
+    yield from _bits(rng)
+
+
+@op(differentiable=0)
+def bitwise_not(input: Array) -> Array:
+    """Every bit flipped, elementwise; ``not`` of booleans.
+
+    >>> import sensorium as sn
+    >>> sn.bitwise_not(sn.tensor([True, False]))
+    tensor([False,  True])
+    """
+    _no_floats("bitwise_not", input)
+    return np.invert(input)
+
+
+@bitwise_not.samples(reference=lambda x: -x - 1)
+def _(rng):
+    yield (rng.integers(-50, 50, size=(3, 4)),)
+
+
+# -- tests ---------------------------------------------------------------------------------------
+@op(differentiable=0)
+def isnan(input: Array) -> Array:
+    """Whether a value is not a number, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.isnan(sn.tensor([1.0, float("nan")]))
+    tensor([False,  True])
+    """
+    return np.isnan(input)
+
+
+@isnan.samples(reference=lambda x: x != x)
+def _(rng):
+    yield (np.array([1.0, np.nan, np.inf]),)
+
+
+@op(differentiable=0)
+def isinf(input: Array) -> Array:
+    """Whether a value is infinite, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.isinf(sn.tensor([1.0, float("-inf")]))
+    tensor([False,  True])
+    """
+    return np.isinf(input)
+
+
+@isinf.samples(reference=lambda x: np.abs(x) == np.inf)
+def _(rng):
+    yield (np.array([1.0, np.nan, -np.inf]),)
+
+
+@op(differentiable=0)
+def isfinite(input: Array) -> Array:
+    """Whether a value is neither infinite nor nan, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.isfinite(sn.tensor([1.0, float("inf")]))
+    tensor([ True, False])
+    """
+    return np.isfinite(input)
+
+
+@isfinite.samples(reference=lambda x: np.abs(x) < np.inf)
+def _(rng):
+    yield (np.array([1.0, np.nan, -np.inf]),)
+
+
+def isclose(
+    input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
+    """|input - other| <= atol + rtol |other|, elementwise.
+
+    >>> import sensorium as sn
+    >>> sn.isclose(sn.tensor([1.0]), sn.tensor([1.000001]))
+    tensor([True])
+    """
+    from .exponential import abs
+
+    near = abs(input - other) <= atol + rtol * abs(other)
+    near = logical_or(logical_and(near, isfinite(other)), eq(input, other))
+    return logical_or(near, logical_and(isnan(input), isnan(other))) if equal_nan else near
+
+
+def allclose(
+    input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """Whether ``isclose`` holds everywhere.
+
+    >>> import sensorium as sn
+    >>> sn.allclose(sn.ones(2), sn.ones(2) + 1e-9)
+    True
+    """
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())
+
+
+def equal(input: Any, other: Any) -> bool:
+    """Whether both have the same shape and the same elements.
+
+    >>> import sensorium as sn
+    >>> sn.equal(sn.ones(2), sn.ones(3))
+    False
+    """
+    return input.shape == other.shape and bool(eq(input, other).all())

@@ -1,0 +1,193 @@
+"""Order: max and min along a dimension with their indices, argmax, sort, topk.
+
+Results with values and indices are named tuples. Gradients go to the elements that were chosen.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import ShapeError
+from ._declare import Array, op
+from ._dims import one_dim
+from .arithmetic import maximum, minimum
+from .index import gather
+from .reduce import amax, amin
+from .shape import _reshape_view, reshape
+
+
+class ValuesIndices(NamedTuple):
+    """Chosen values and where they stood along the dimension."""
+
+    values: Any
+    indices: Any
+
+
+# -- argmax and argmin ---------------------------------------------------------------------------
+def _first(rng: Any) -> Any:
+    yield rng.normal(size=(3, 4)), 1
+    yield rng.normal(size=(3, 4)).T, 0
+
+
+@op(differentiable=0)
+def _argmax(input: Array, dim: int) -> Array:
+    """Where along dim the largest value stands; the first of equal ones."""
+    _refuse_empty("argmax", input, dim)
+    return np.argmax(input, axis=dim)
+
+
+@_argmax.samples(reference=lambda x, dim: np.apply_along_axis(lambda v: sorted(
+    range(len(v)), key=lambda i: -v[i])[0], dim, x))
+def _(rng):
+    yield from _first(rng)
+
+
+@op(differentiable=0)
+def _argmin(input: Array, dim: int) -> Array:
+    """Where along dim the smallest value stands; the first of equal ones."""
+    _refuse_empty("argmin", input, dim)
+    return np.argmin(input, axis=dim)
+
+
+@_argmin.samples(reference=lambda x, dim: np.apply_along_axis(lambda v: sorted(
+    range(len(v)), key=lambda i: v[i])[0], dim, x))
+def _(rng):
+    yield from _first(rng)
+
+
+def _refuse_empty(name: str, input: Any, dim: int) -> None:
+    if input.ndim and input.shape[dim] == 0:
+        raise ShapeError(f"{name}: dim {dim} of shape {tuple(input.shape)} is empty")
+
+
+def _arg(name: str, which: Any, input: Any, dim: int | None, keepdim: bool) -> Any:
+    if dim is None:
+        found = which(reshape(input, (-1,)), 0)
+        return _reshape_view(found, (1,) * input.ndim) if keepdim else found
+    if input.ndim == 0:
+        return which(reshape(input, (1,)), 0)
+    d = one_dim(name, dim, input.ndim)
+    found = which(input, d)
+    return _reshape_view(found, (*input.shape[:d], 1, *input.shape[d + 1 :])) if keepdim else found
+
+
+def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Where the largest value stands: along dim, or in the flattened tensor.
+
+    >>> import sensorium as sn
+    >>> sn.argmax(sn.tensor([[1, 5], [7, 2]]), dim=1)
+    tensor([1, 0])
+    """
+    return _arg("argmax", _argmax, input, dim, keepdim)
+
+
+def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Where the smallest value stands: along dim, or in the flattened tensor.
+
+    >>> import sensorium as sn
+    >>> sn.argmin(sn.tensor([[1, 5], [7, 2]]), dim=1)
+    tensor([0, 1])
+    """
+    return _arg("argmin", _argmin, input, dim, keepdim)
+
+
+def _picked(input: Any, indices: Any, d: int, keepdim: bool) -> ValuesIndices:
+    values = gather(input, d, indices)
+    if keepdim:
+        return ValuesIndices(values, indices)
+    shape = (*input.shape[:d], *input.shape[d + 1 :])
+    return ValuesIndices(_reshape_view(values, shape), _reshape_view(indices, shape))
+
+
+def _extreme(input: Any, dim: Any, keepdim: bool, whole: Any, two: Any, where_is: Any) -> Any:
+    if dim is None:
+        return whole(input)
+    if hasattr(dim, "dtype"):
+        return two(input, dim)
+    if input.ndim == 0:
+        return ValuesIndices(input, where_is(input))
+    d = one_dim(two.__name__, dim, input.ndim)
+    return _picked(input, where_is(input, d, True), d, keepdim)
+
+
+def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest value; along dim also its index; with a tensor as dim, ``maximum`` of both.
+
+    >>> import sensorium as sn
+    >>> sn.max(sn.tensor([[1, 5], [7, 2]]), 1).values
+    tensor([5, 7])
+    """
+    return _extreme(input, dim, keepdim, amax, maximum, argmax)
+
+
+def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest value; along dim also its index; with a tensor as dim, ``minimum`` of both.
+
+    >>> import sensorium as sn
+    >>> sn.min(sn.tensor([[1, 5], [7, 2]]))
+    tensor(1)
+    """
+    return _extreme(input, dim, keepdim, amin, minimum, argmin)
+
+
+# -- sort ----------------------------------------------------------------------------------------
+@op(differentiable=0)
+def _argsort(input: Array, dim: int, descending: bool) -> Array:
+    """The order that sorts along dim, stable; nan counts as largest."""
+    if not descending:
+        return np.argsort(input, axis=dim, kind="stable")
+    turned = np.flip(input, dim)  # stable from the other end: equal values keep their order
+    order = np.argsort(turned, axis=dim, kind="stable")
+    return input.shape[dim] - 1 - np.flip(order, dim)
+
+
+@_argsort.samples(reference=lambda x, dim, descending: np.apply_along_axis(
+    lambda v: sorted(range(len(v)), key=lambda i: -v[i] if descending else v[i]), dim, x))
+def _(rng):
+    yield rng.integers(0, 3, size=(3, 6)).astype(float), 1, False
+    yield rng.integers(0, 3, size=(3, 6)).astype(float), 1, True
+
+
+def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    """The indices that sort along dim; equal values keep their order.
+
+    >>> import sensorium as sn
+    >>> sn.argsort(sn.tensor([3, 1, 2]))
+    tensor([1, 2, 0])
+    """
+    return sort(input, dim, descending, stable).indices
+
+
+def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
+    """The values in order along dim, and where they stood; equal values keep their order.
+
+    >>> import sensorium as sn
+    >>> sn.sort(sn.tensor([3, 1, 2])).values
+    tensor([1, 2, 3])
+    """
+    if input.ndim == 0:
+        return ValuesIndices(input, argmax(input))
+    d = one_dim("sort", dim, input.ndim)
+    indices = _argsort(input, d, descending)
+    return ValuesIndices(gather(input, d, indices), indices)
+
+
+def topk(
+    input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> ValuesIndices:
+    """The k largest (or smallest) values along dim in order, and where they stood.
+
+    >>> import sensorium as sn
+    >>> sn.topk(sn.tensor([3, 1, 2]), 2).values
+    tensor([3, 2])
+    """
+    d = one_dim("topk", dim, input.ndim)
+    n = input.shape[d] if input.ndim else 1
+    if not 0 <= k <= n:
+        raise ShapeError(f"topk: k must lie in 0..{n}, the size of dim {d}, got {k}")
+    if input.ndim == 0:
+        return ValuesIndices(input, argmax(input))
+    indices = _argsort(input, d, largest)[(slice(None),) * d + (slice(0, k),)]
+    return ValuesIndices(gather(input, d, indices), indices)

@@ -1,0 +1,465 @@
+"""The Tensor: an array, whether it wants a gradient, and the node that made it.
+
+The class is thin on purpose. ``array`` is a ``numpy.ndarray`` or a ``cupy.ndarray``; everything a
+tensor can compute comes from ``sensorium.ops`` and is attached as methods and operators by
+``sensorium.methods``. What is here: the slots, identity (shape, dtype, device), the gradient's place,
+hooks, and conversion to NumPy and Python. Follows ``torch.Tensor``.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .autograd.node import Node, cell_of
+from .device import Device, device_of
+from .dtypes import FLOATING, DType
+from .errors import AutogradError, DeviceError, DTypeError, OutOfBoundsError, ShapeError
+
+
+class Size(tuple[int, ...]):
+    """A shape: a tuple of sizes that also knows its number of elements."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """The product of the sizes.
+
+        >>> Size((2, 3)).numel()
+        6
+        """
+        product = 1
+        for n in self:
+            product *= n
+        return product
+
+    def __repr__(self) -> str:
+        return f"sensorium.Size({list(self)})"
+
+
+class Extra:
+    """What only some tensors have: the tensor they are a view of, live views, hooks."""
+
+    __slots__ = ("base", "hooks", "replay", "retains", "views")
+
+    def __init__(self) -> None:
+        self.base: Tensor | None = None
+        self.replay: Callable[[Tensor], Tensor] | None = None
+        self.views: list[weakref.ref[Tensor]] = []
+        self.hooks: list[Callable[[Tensor], Tensor | None]] = []
+        self.retains = False
+
+
+class Tensor:
+    """An n-dimensional array that can be differentiated.
+
+    Made by ``sn.tensor``, ``sn.zeros``, ... ; ``Tensor(array)`` wraps an array without a copy.
+
+    >>> import sensorium as sn
+    >>> x = sn.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    __slots__ = ("__weakref__", "_grad", "array", "cell", "extra", "needs_grad", "node")
+
+    array: Any
+    needs_grad: bool
+    node: Node | None
+    cell: list[int] | None
+    extra: Extra | None
+    _grad: Tensor | None
+
+    if TYPE_CHECKING:  # methods and operators are attached by sensorium.methods
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+
+    # NumPy must hand `ndarray * tensor` to our operators instead of looping over the tensor.
+    __array_ufunc__ = None
+
+    def __init__(self, array: Any, requires_grad: bool = False) -> None:
+        if isinstance(array, Tensor):
+            array = array.array
+        if not hasattr(array, "dtype") or not hasattr(array, "strides"):
+            array = np.asarray(array)
+        self.array = array
+        self.needs_grad = False
+        self.node = self._grad = self.cell = self.extra = None
+        if requires_grad:
+            self.requires_grad = True
+
+    # -- identity --------------------------------------------------------------------------------
+    @property
+    def shape(self) -> Size:
+        """The sizes of the dimensions."""
+        return Size(self.array.shape)
+
+    @property
+    def dtype(self) -> DType:
+        """The element type, a ``numpy.dtype``."""
+        return self.array.dtype
+
+    @property
+    def device(self) -> Device:
+        """Where the memory is."""
+        return device_of(self.array)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.array.ndim
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self.array.ndim
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        return self.shape if dim is None else self.shape[_check_dim("size", dim, self.ndim)]
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self.array.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes an element."""
+        return self.array.itemsize
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes an element."""
+        return self.array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.array.nbytes
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps in memory between neighbours, in elements; of every dimension or of one."""
+        steps = tuple(s // self.array.itemsize for s in self.array.strides)
+        return steps if dim is None else steps[_check_dim("stride", dim, self.ndim)]
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        array = self.array
+        return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in row-major order without gaps."""
+        return bool(self.array.flags.c_contiguous)
+
+    def is_floating_point(self) -> bool:
+        """Whether the element type is a real float type."""
+        return self.array.dtype in FLOATING and self.array.dtype.kind != "c"
+
+    def is_complex(self) -> bool:
+        """Whether the element type is complex."""
+        return self.array.dtype.kind == "c"
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the memory is a GPU's."""
+        return self.device.type == "cuda"
+
+    # -- gradient --------------------------------------------------------------------------------
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients with respect to this tensor are, or will be, computed."""
+        return self.needs_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if self.node is not None:
+            if not wanted:
+                raise AutogradError(
+                    "requires_grad: can be set to False only on leaf tensors, this one was made by "
+                    f"{self.node.op.name}; use detach() instead"
+                )
+            return
+        if wanted and self.array.dtype not in FLOATING:
+            raise DTypeError(
+                f"requires_grad: only floating-point tensors have gradients, this is {self.dtype}"
+            )
+        self.needs_grad = bool(wanted)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set ``requires_grad`` in place and return the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this tensor."""
+        return self.node is None
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node that made this tensor, or None for a leaf."""
+        return self.node
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient, a tensor of the same shape, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise DTypeError(f"grad: want a Tensor or None, got {type(value).__name__}")
+            if value.shape != self.shape:
+                raise ShapeError(
+                    f"grad: shape {tuple(value.shape)} is not the tensor's {tuple(self.shape)}"
+                )
+            if value.dtype != self.dtype:
+                raise DTypeError(f"grad: type {value.dtype} is not the tensor's {self.dtype}")
+        self._grad = value
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add d(self)/d(leaf), weighted by gradient, to ``leaf.grad`` of every leaf it depends on."""
+        from .autograd.engine import backward
+
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
+        """Call hook with this tensor's gradient; what it returns, if not None, replaces it.
+
+        >>> import sensorium as sn
+        >>> x = sn.ones(1, requires_grad=True)
+        >>> handle = x.register_hook(lambda g: g * 10)
+        >>> x.sum().backward(); x.grad
+        tensor([10.])
+        """
+        if not self.needs_grad:
+            raise AutogradError("register_hook: the tensor does not require a gradient")
+        if self.node is None:
+            hooks = extra_of(self).hooks
+        else:
+            self.node.hooks = hooks = self.node.hooks if self.node.hooks is not None else []
+        hooks.append(hook)
+        return Handle(hooks, hook)
+
+    def retain_grad(self) -> None:
+        """Keep this non-leaf tensor's gradient in ``grad`` during backward."""
+        if not self.needs_grad:
+            raise AutogradError("retain_grad: the tensor does not require a gradient")
+        if self.node is None or extra_of(self).retains:
+            return
+        extra_of(self).retains = True
+        me = weakref.ref(self)
+
+        def keep(g: Tensor) -> None:
+            tensor = me()
+            if tensor is not None:
+                tensor._grad = g if tensor._grad is None else tensor._grad + g
+
+        self.register_hook(keep)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether ``retain_grad`` was called on this non-leaf tensor."""
+        return self.extra is not None and self.extra.retains
+
+    @property
+    def _version(self) -> int:
+        """How many in-place writes this memory has seen."""
+        return cell_of(self)[0]
+
+    def detach(self) -> Tensor:
+        """The same memory and version count, outside the graph."""
+        out = wrap(self.array)
+        out.cell = cell_of(self)
+        return out
+
+    def detach_(self) -> Tensor:
+        """Leave the graph in place: becomes a leaf without gradient."""
+        self.node, self.needs_grad = None, False
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory, outside the graph and with a version count of its own."""
+        return wrap(self.array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self.array = value.array
+
+    # -- to Python and NumPy ---------------------------------------------------------------------
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The elements as a NumPy array that shares this memory (CPU) or is a copy (force, GPU)."""
+        if self.needs_grad and not force:
+            raise AutogradError("numpy: the tensor requires a gradient; call detach() first")
+        if not isinstance(self.array, np.ndarray):
+            if not force:
+                raise DeviceError(f"numpy: the tensor is on {self.device}; call cpu() first")
+            return self.array.get()
+        _tell_exposed(self.array)
+        return self.array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        if self.array.size != 1:
+            raise ShapeError(f"item: want one element, got shape {tuple(self.shape)}")
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested Python lists."""
+        return self.array.tolist()
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            raise ShapeError(
+                f"bool: the truth of {self.array.size} values (shape {tuple(self.shape)}) is "
+                "ambiguous; use any() or all()"
+            )
+        return bool(self.array.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self.array.size != 1 or self.array.dtype.kind not in "iub":
+            raise DTypeError(
+                "index: only one integer is an index, this is "
+                f"{self.dtype} of shape {tuple(self.shape)}"
+            )
+        return int(self.array.item())
+
+    def __len__(self) -> int:
+        if self.array.ndim == 0:
+            raise DTypeError("len: a zero-dimensional tensor has no length")
+        return self.array.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.array.ndim == 0:
+            raise DTypeError("iter: a zero-dimensional tensor cannot be iterated over")
+        return (self[i] for i in range(self.array.shape[0]))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        from ._printing import tensor_text
+
+        return tensor_text(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self.array.ndim == 0 else format(str(self), spec)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self.node is not None:
+            raise AutogradError("deepcopy: only leaf tensors can be copied deeply; detach() first")
+        out = self._rewrapped(self.array.copy())
+        memo[id(self)] = out
+        if self._grad is not None:
+            out._grad = wrap(self._grad.array.copy())
+        return out
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        if self.node is not None:
+            raise AutogradError("pickle: only leaf tensors can be pickled; detach() first")
+        return type(self), (self.array, self.needs_grad)
+
+    def _rewrapped(self, array: Any) -> Tensor:
+        """A leaf of the same class and gradient flag around another array."""
+        return type(self)(array, self.needs_grad)
+
+
+class Handle:
+    """Removes the hook it was returned for; also a context manager."""
+
+    def __init__(self, hooks: list[Any], hook: Any) -> None:
+        self._hooks, self._hook = hooks, hook
+
+    def remove(self) -> None:
+        """Unregister the hook; a second call does nothing."""
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+_new = Tensor.__new__
+
+
+def wrap(array: Any) -> Tensor:
+    """A plain tensor around an array, as operations make it."""
+    out = _new(Tensor)
+    out.array = array
+    out.needs_grad = False
+    out.node = out._grad = out.cell = out.extra = None
+    return out
+
+
+def extra_of(tensor: Tensor) -> Extra:
+    """The tensor's Extra, made on first need."""
+    if tensor.extra is None:
+        tensor.extra = Extra()
+    return tensor.extra
+
+
+def _check_dim(op: str, dim: int, ndim: int) -> int:
+    """dim as a non-negative index, or an error that names the range."""
+    if not -max(ndim, 1) <= dim < max(ndim, 1):
+        raise OutOfBoundsError(
+            f"{op}: dim {dim} is out of range for {ndim} dimensions "
+            f"(want {-max(ndim, 1)} to {max(ndim, 1) - 1})"
+        )
+    return dim % ndim if ndim else 0
+
+
+def _tell_exposed(array: np.ndarray) -> None:
+    """Memory given to NumPy can change unseen: no cache may trust it from now on."""
+    from .backends.cpu import prepack
+
+    prepack.exposed(array)

@@ -1,0 +1,31 @@
+"""Pretrained models by name: ``hub.load("resnet50")``.
+
+    load      a model with its weights, preprocessing and card
+    pipeline  the same as a callable from input to labelled results
+    list      names of models; help: a card as text; card: a card as data
+    fetch     a verified local copy of any https, hf, file or pypi source
+    save      a model as a folder that load reads back
+    cache     where files are kept: list, verify, remove, path, size
+    register  add a zoo of your own for this process
+
+Environment: ``SENSORIUM_HOME``, ``SENSORIUM_OFFLINE``, ``SENSORIUM_MIRROR``, ``HF_TOKEN``,
+``HF_ENDPOINT`` (see ``settings``). requests and tqdm are imported by the first download, zoos by
+the first question about models.
+"""
+
+from __future__ import annotations
+
+from . import cache as cache
+from .cards import Card as Card
+from .cards import Weights as Weights
+from .cards import read_cards as read_cards
+from .fetching import fetch as fetch
+from .loading import card as card
+from .loading import help as help
+from .loading import list as list
+from .loading import load as load
+from .loading import pipeline as pipeline
+from .loading import save as save
+from .registry import Zoo as Zoo
+from .registry import register as register
+from .registry import unregister as unregister

@@ -1,0 +1,65 @@
+"""What is known about a file before it arrives: its hash and the most bytes it may have."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sensorium.errors import IntegrityError
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PREFIX = re.compile(r"[0-9a-f]{8,64}")
+# name-<sha256 prefix>.ext, the rule by which torchvision and torch.hub name their files
+_PUBLISHED = re.compile(r"-([0-9a-f]{8,64})\.[A-Za-z0-9]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """sha256 in full, or its published first digits (at least 8), or neither; at most ``size``
+    bytes.
+
+    >>> Expect(hash_prefix="ba7816bf").matches(
+    ...     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    True
+    """
+
+    sha256: str | None = None
+    hash_prefix: str | None = None
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
+            raise IntegrityError(
+                f"sha256 has 64 lower-case hexadecimal digits, got {self.sha256!r}"
+            )
+        if self.hash_prefix is not None and not _PREFIX.fullmatch(self.hash_prefix):
+            raise IntegrityError(
+                f"hash_prefix has 8 to 64 lower-case hexadecimal digits, got {self.hash_prefix!r}"
+            )
+        if self.size is not None and not (type(self.size) is int and self.size > 0):
+            raise IntegrityError(f"size is a positive number of bytes, got {self.size!r}")
+
+    @property
+    def digits(self) -> str:
+        """The known digits of the sha256; empty when nothing is known."""
+        return self.sha256 or self.hash_prefix or ""
+
+    def matches(self, digest: str) -> bool:
+        """True if every known digit agrees (also when none is known)."""
+        return digest.startswith(self.sha256 or "") and digest.startswith(self.hash_prefix or "")
+
+    def mismatch(self, digest: str, what: str) -> str:
+        known = "sha256" if self.sha256 else "sha256 beginning"
+        return f"{what}: expected {known} {self.digits}, got {digest}"
+
+
+def published_prefix(file_name: str) -> str | None:
+    """The hash prefix that a file name carries, or None.
+
+    >>> published_prefix("resnet50-11ad3fa6.pth")
+    '11ad3fa6'
+    >>> published_prefix("vit-b.v2-abcdef12.pth"), published_prefix("model-.pth")
+    ('abcdef12', None)
+    """
+    match = _PUBLISHED.search(file_name)
+    return match[1] if match else None

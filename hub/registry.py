@@ -1,0 +1,159 @@
+"""Which models exist: zoos found through the entry-point group ``sensorium.zoo``.
+
+A zoo is any object with the five methods of ``Zoo``. An installed distribution announces one with
+an entry point of that group whose value is the object; ``register`` adds one for this process.
+Nothing is imported before the first question is asked.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from sensorium.errors import CardError, NotFoundError
+
+from .cards import Card, Weights
+
+GROUP = "sensorium.zoo"
+
+
+class Zoo(Protocol):
+    """Models and what belongs to them. Arrays of a state are NumPy arrays by their key."""
+
+    def cards(self) -> Iterable[Card]:
+        """Every card; names are distinct across all zoos."""
+
+    def build(self, card: Card, config: Mapping[str, Any]) -> Any:
+        """A model of ``card.architecture`` with this config, freshly initialised."""
+
+    def convert(self, card: Card, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The published state under the model's own keys and shapes."""
+
+    def preprocess(self, card: Card, weights: Weights | None) -> Callable[..., Any] | None:
+        """The transform from what a user has to what the model takes."""
+
+    def pipeline(self, card: Card, weights: Weights, model: Any) -> Callable[..., Any]:
+        """What turns a user's input into labelled results; it may read ``model.preprocess``."""
+
+
+_registered: list[Zoo] = []
+_table: dict[str, tuple[Card, Zoo]] | None = None
+
+
+def register(zoo: Zoo) -> None:
+    """Add a zoo for this process; a model name that exists already is a ``CardError``."""
+    table = _cards()
+    _add(dict(table), zoo)  # all or nothing
+    _add(table, zoo)
+    _registered.append(zoo)
+
+
+def unregister(zoo: Zoo) -> None:
+    """Take back ``register``."""
+    global _table
+    _registered.remove(zoo)
+    _table = None
+
+
+def cards(pattern: str = "*", *, task: str | None = None) -> list[Card]:
+    """Every card whose name matches the shell pattern, in order of name."""
+    found = (card for card, _ in _cards().values())
+    chosen = [c for c in found if fnmatch.fnmatchcase(c.name, pattern.lower())]
+    return sorted((c for c in chosen if task in {None, c.task}), key=lambda c: _natural(c.name))
+
+
+def find(name: str) -> tuple[Card, Zoo]:
+    """The card called ``name`` (case does not matter) and its zoo.
+
+    ``NotFoundError`` suggests the closest names.
+    """
+    table = _cards()
+    found = table.get(name.lower())
+    if found is None:
+        raise NotFoundError(f"no model is called {name!r}{_close(name, table)}")
+    return found
+
+
+def find_architecture(architecture: str) -> Zoo:
+    """The zoo that builds an architecture: the one with a card of it."""
+    known = {card.architecture: zoo for card, zoo in _cards().values()}
+    if architecture not in known:
+        close = _close(architecture, known)
+        raise NotFoundError(f"no installed zoo builds the architecture {architecture!r}{close}")
+    return known[architecture]
+
+
+def choose(card: Card, weights: str | None) -> Weights | None:
+    """The set of weights that a name means: its own, ``"default"``, or None for none.
+
+    Case does not matter, and torchvision's ``ResNet50_Weights.IMAGENET1K_V2`` is read as
+    ``imagenet1k_v2``.
+    """
+    if weights is None:
+        return None
+    wanted = weights.rpartition(".")[2].lower()
+    names = {entry.name: entry for entry in card.weights}
+    chosen = card.default() if wanted == "default" else names.get(wanted)
+    if chosen is None:
+        what = "has no published weights" if not names else f"has no weights {weights!r}"
+        raise NotFoundError(f"{card.name} {what}{_close(wanted, names)}; weights=None builds it")
+    return chosen
+
+
+def _cards() -> dict[str, tuple[Card, Zoo]]:
+    global _table
+    if _table is None:
+        table: dict[str, tuple[Card, Zoo]] = {}
+        for zoo in [*_installed(), *_registered]:
+            _add(table, zoo)
+        _table = table
+    return _table
+
+
+def _installed() -> list[Zoo]:
+    """Zoos of installed distributions; one that does not import is told, not passed over."""
+    from importlib.metadata import entry_points
+
+    zoos = []
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        try:
+            zoos.append(entry.load())
+        except (ImportError, AttributeError) as error:
+            raise CardError(
+                f"zoo {entry.name!r} ({entry.value}) cannot be imported: {error}"
+            ) from error
+    return zoos
+
+
+def _add(table: dict[str, tuple[Card, Zoo]], zoo: Zoo) -> None:
+    for card in zoo.cards():
+        if card.name in table:
+            raise CardError(f"two cards are called {card.name!r}: names are distinct over all zoos")
+        table[card.name] = (card, zoo)
+
+
+def _close(name: str, names: Iterable[str]) -> str:
+    known = sorted(names)
+    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    if close:
+        return f"; did you mean {', '.join(close)}?"
+    return (
+        f"; there are {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}" if known else ""
+    )
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    """resnet18 before resnet101: digits compare as numbers."""
+    parts: list[tuple[int, int | str]] = []
+    digits = ""
+    for letter in f"{name}\0":
+        if letter.isdecimal():
+            digits += letter
+            continue
+        if digits:
+            parts.append((0, int(digits)))
+            digits = ""
+        parts.append((1, letter))
+    return parts

@@ -1,0 +1,414 @@
+"""The pickle machine: only data comes out, whatever opcodes go in."""
+
+import json
+import struct
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+from sensorium.errors import (
+    CorruptError,
+    FormatError,
+    LimitError,
+    TruncatedError,
+    UnsafeContentError,
+)
+from sensorium.io import Limits
+from sensorium.io.torch_checkpoint import read_object
+
+# What scanners of pickles have missed or what runs code, reads files or opens sockets when called.
+GADGETS = [
+    ("os", "system"), ("posix", "system"), ("nt", "system"), ("os", "popen"), ("os", "execv"),
+    ("builtins", "eval"), ("builtins", "exec"), ("builtins", "compile"), ("builtins", "open"),
+    ("builtins", "__import__"), ("builtins", "getattr"), ("builtins", "setattr"),
+    ("builtins", "print"), ("builtins", "map"), ("builtins", "apply"), ("builtins", "type"),
+    ("__builtin__", "eval"), ("__builtin__", "execfile"), ("__builtin__", "file"),
+    ("subprocess", "Popen"), ("subprocess", "check_output"), ("_posixsubprocess", "fork_exec"),
+    ("commands", "getoutput"), ("pty", "spawn"), ("socket", "socket"), ("ssl", "SSLContext"),
+    ("runpy", "run_path"), ("runpy", "_run_code"), ("code", "InteractiveInterpreter.runcode"),
+    ("bdb", "Bdb.run"), ("pdb", "Pdb.run"), ("cProfile", "run"), ("profile", "Profile.run"),
+    ("trace", "Trace.run"), ("timeit", "timeit"), ("doctest", "debug_script"),
+    ("idlelib.run", "Executive.runcode"), ("lib2to3.pgen2.pgen", "ParserGenerator.make_label"),
+    ("asyncio.unix_events", "_UnixSubprocessTransport._start"), ("ensurepip", "_run_pip"),
+    ("pip", "main"), ("pydoc", "pipepager"), ("pydoc", "locate"), ("pkgutil", "resolve_name"),
+    ("importlib", "import_module"), ("imp", "load_source"), ("ctypes", "CDLL"),
+    ("functools", "partial"), ("functools", "reduce"), ("operator", "attrgetter"),
+    ("operator", "methodcaller"), ("_operator", "itemgetter"), ("copyreg", "_reconstructor"),
+    ("copyreg", "__newobj__"), ("types", "FunctionType"), ("types", "CodeType"),
+    ("marshal", "loads"), ("pickle", "loads"), ("_pickle", "Unpickler"), ("dill", "loads"),
+    ("cloudpickle", "loads"), ("joblib", "load"), ("shutil", "rmtree"), ("pathlib", "Path"),
+    ("webbrowser", "open"), ("smtplib", "SMTP"), ("urllib.request", "urlopen"),
+    ("requests", "get"), ("http.client", "HTTPSConnection"), ("logging.config", "dictConfig"),
+    ("sys", "modules"), ("_sys", "exit"), ("collections", "_sys.modules"), ("signal", "raise_signal"),
+    ("collections", "OrderedDict.__init__"), ("collections", "namedtuple"),
+    ("numpy.testing._private.utils", "runstring"), ("numpy", "load"), ("numpy", "fromfile"),
+    ("numpy.f2py.crackfortran", "getlincoef"), ("numpy.core.multiarray", "fromfile"),
+    ("numpy", "memmap"), ("numpy", "dtype.__new__"), ("numpy.lib.npyio", "load"),
+    ("torch", "load"), ("torch", "_utils"), ("torch", "_utils._rebuild_tensor_v2"),
+    ("torch.hub", "_load_local"), ("torch.storage", "_load_from_bytes"), ("torch", "from_file"),
+    ("torch.utils.collect_env", "run"), ("torch.serialization", "load"), ("torch.ops", "load_library"),
+    ("torch.jit", "load"), ("torch.utils._config_module", "load_config"), ("torch.fx", "Interpreter"),
+    ("torch.utils.data.datapipes.utils.decoder", "basichandlers"),
+    ("torch._inductor.codecache", "compile_file"), ("torch._dynamo.guards", "GuardBuilder.get"),
+    ("torch.utils.bottleneck.__main__", "run_cprofile"), ("torch.nn.modules.linear", "Linear"),
+    ("torch.distributed.rpc", "rpc_sync"), ("torch._utils", "_import_dotted_name"),
+    ("torch._utils", "_rebuild_tensor_v2 "), (" torch._utils", "_rebuild_tensor_v2"),
+    ("torch._UTILS", "_rebuild_tensor_v2"), ("", ""), ("torch", ""), ("os\nsystem", ""),
+    ("argparse", "Namespace"), ("sensorium.io.atomic", "atomic_write"), ("__main__", "Model"),
+]  # fmt: skip
+
+MODULES_AND_NAMES = [pair for pair in GADGETS if "\n" not in pair[0]]
+
+
+def load(build, body, limits=None, **storages):
+    """The value of a pickle whose body is given, inside a zip."""
+    data = build.torch_zip(build.pkl(body), storages)
+    return read_object(memoryview(data), limits=limits or Limits())
+
+
+def strings(build, module, name):
+    return build.text(module) + build.text(name) + b"\x93"
+
+
+SPELLINGS = {
+    "GLOBAL": lambda b, m, n: b.name(m, n),
+    "GLOBAL REDUCE": lambda b, m, n: b.name(m, n) + b.tup(b.text("echo")) + b"R",
+    "GLOBAL NEWOBJ": lambda b, m, n: b.name(m, n) + b")\x81",
+    "STACK_GLOBAL": lambda b, m, n: strings(b, m, n),
+    "INST": lambda b, m, n: b"(i" + m.encode() + b"\n" + n.encode() + b"\n",
+    "OBJ": lambda b, m, n: b"(" + b.name(m, n) + b"o",
+    "in a list": lambda b, m, n: b"](" + b.name(m, n) + b"e",
+    "as rebuild function": lambda b, m, n: (
+        b.name("torch._tensor", "_rebuild_from_type_v2")
+        + b.tup(b.name(m, n), b.name("torch", "Tensor"), b")", b"N")
+        + b"R"
+    ),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_gadget_is_refused_in_every_spelling(spelling, build):
+    for module, name in MODULES_AND_NAMES:
+        with pytest.raises(UnsafeContentError, match="only tensors"):
+            load(build, SPELLINGS[spelling](build, module, name))
+
+
+def test_refusal_names_the_global_and_its_place(build):
+    with pytest.raises(UnsafeContentError) as caught:
+        load(build, b"}(" + build.text("x") + build.call("os", "system", build.text("id")) + b"u")
+    assert str(caught.value) == (
+        "data.pkl at byte 10: global 'os.system' is not a tensor constructor; "
+        "only tensors and plain containers are read"
+    )
+
+
+def test_unsupported_is_not_called_unsafe(build):
+    with pytest.raises(FormatError, match="quantized tensors .* are not supported") as caught:
+        load(build, build.call("torch._utils", "_rebuild_qtensor"))
+    assert type(caught.value) is FormatError
+
+
+AUDIT = """
+import json, pickle, sys
+sys.path.insert(0, sys.argv[2])
+from sensorium.io.torch_checkpoint import read_object
+from sensorium.errors import FormatError
+import _builders as build
+cases = json.loads(open(sys.argv[1]).read())
+files = [memoryview(build.torch_zip(bytes.fromhex(case), {})) for case in cases]
+files.append(memoryview(build.small_zip()))
+seen, modules, refused = [], set(sys.modules), 0
+sys.addaudithook(lambda event, _: seen.append(event))
+for file in files:
+    try:
+        read_object(file)
+    except FormatError:
+        refused += 1
+events = [event for event in seen if event != "object.__getattr__"]
+print(json.dumps([events, sorted(set(sys.modules) - modules), refused, len(cases)]))
+"""
+
+
+def test_nothing_is_executed_imported_or_opened(build, python, tmp_path):
+    """An audit hook sees what the interpreter does: reading gadgets does nothing at all."""
+    bodies = [spell(build, m, n) for spell in SPELLINGS.values() for m, n in MODULES_AND_NAMES]
+    bodies += [b"\x82\x01", b"\x83\x01\x00", b"\x84\x01\x00\x00\x00", b"cos\nsystem\n)}\x92"]
+    (tmp_path / "cases").write_text(json.dumps([build.pkl(body).hex() for body in bodies]))
+    folder = build.__file__.rpartition("/")[0]
+    events, modules, refused, cases = json.loads(python(AUDIT, tmp_path / "cases", folder))
+    assert events == []
+    assert modules == []
+    assert refused == cases
+
+
+# -- values --------------------------------------------------------------------------------------
+VALUES = [
+    (b"N", None), (b"\x88", True), (b"\x89", False), (b"K\xff", 255), (b"M\xff\xff", 65535),
+    (b"J\xff\xff\xff\xff", -1), (b"\x8a\x00", 0), (b"\x8a\x01\xff", -1), (b"\x8a\x02\x00\x01", 256),
+    (b"\x8b\x01\x00\x00\x00\x07", 7), (b"G?\xf8\0\0\0\0\0\0", 1.5),
+    (b"X\2\0\0\0\xc3\xa9", "é"), (b"\x8c\1a", "a"), (b"\x8d\1\0\0\0\0\0\0\0a", "a"),
+    (b"C\1\xff", b"\xff"), (b"B\1\0\0\0\xff", b"\xff"), (b"\x8e\1\0\0\0\0\0\0\0\xff", b"\xff"),
+    (b"\x96\1\0\0\0\0\0\0\0\xff", bytearray(b"\xff")), (b"U\1a", "a"), (b"T\1\0\0\0\xff", b"\xff"),
+    (b")", ()), (b"K\1\x85", (1,)), (b"K\1K\2\x86", (1, 2)), (b"K\1K\2K\3\x87", (1, 2, 3)),
+    (b"(K\1t", (1,)), (b"]", []), (b"]K\1a", [1]), (b"](K\1K\2e", [1, 2]), (b"}", {}),
+    (b"}K\1K\2s", {1: 2}), (b"}(K\1K\2u", {1: 2}), (b"\x8f(K\1\x90", {1}),
+    (b"}(K\1K\2\x86q\5h\5u", {(1, 2): (1, 2)}), (b"]\x94h\0\x86", ([], [])),
+    (b"\x95\2\0\0\0\0\0\0\0K\1", 1), (b"](NU\0G\x7f\xf0\0\0\0\0\0\0e", [None, "", float("inf")]),
+    (b"]r\xff\xff\xff\x7fj\xff\xff\xff\x7f\x86", ([], [])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "value"), VALUES)
+def test_each_opcode_gives_its_value(body, value, build):
+    loaded = load(build, body)
+    assert loaded == value
+    assert type(loaded) is type(value)
+
+
+def test_constructors_give_plain_values(build):
+    pairs = b"](" + b"](" + build.text("k") + b"K\1ee"
+    ordered = load(build, build.name("collections", "OrderedDict") + b"(" + pairs + b"tR")
+    assert ordered == OrderedDict(k=1)
+    assert type(ordered) is OrderedDict
+    for body, value in [
+        (build.call("torch", "Size", build.nums(2, 3)), (2, 3)),
+        (build.call("torch", "device", build.text("cuda"), b"K\1"), "cuda:1"),
+        (build.call("torch", "device", build.text("cpu")), "cpu"),
+        (build.name("torch", "float16"), np.dtype(np.float16)),
+        (build.call("_codecs", "encode", build.text("a\xff"), build.text("latin1")), b"a\xff"),
+        (build.call("__builtin__", "bytearray", b"C\1a"), bytearray(b"a")),
+        (build.call("builtins", "set", b"](K\1K\1e"), {1}),
+        (build.call("builtins", "complex", b"G?\xf8\0\0\0\0\0\0" * 2), 1.5 + 1.5j),
+        (build.call("collections", "Counter", b"}K\1K\2s"), {1: 2}),
+    ]:
+        assert load(build, body) == value
+
+
+def numpy_type(build, code, order="<"):
+    state = build.tup(b"K\3", build.text(order), b"NNN", build.num(-1), build.num(-1), b"K\0")
+    return build.call("numpy", "dtype", build.text(code), b"\x89", b"\x88") + state + b"b"
+
+
+def numpy_array(build, code, shape, data, order="<", fortran=b"\x89"):
+    blank = build.call(
+        "numpy.core.multiarray", "_reconstruct", build.name("numpy", "ndarray"), b"K\0\x85", b"C\1b"
+    )
+    raw = b"B" + struct.pack("<I", len(data)) + data
+    return (
+        blank
+        + build.tup(b"K\1", build.nums(*shape), numpy_type(build, code, order), fortran, raw)
+        + b"b"
+    )
+
+
+def test_numpy_scalars_and_arrays_are_read(build):
+    raw = np.float64(2.5).tobytes()
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+        scalar = load(build, build.call(module, "scalar", numpy_type(build, "f8"), b"C\x08" + raw))
+        assert scalar == 2.5
+        assert type(scalar) is np.float64
+    data = np.arange(6, dtype=">i2")
+    array = load(build, numpy_array(build, "i2", (2, 3), data.tobytes(), ">"))
+    np.testing.assert_array_equal(array, [[0, 1, 2], [3, 4, 5]])
+    assert array.dtype == np.int16
+    columns = load(build, numpy_array(build, "i2", (2, 3), data.tobytes(), ">", b"\x88"))
+    np.testing.assert_array_equal(columns, [[0, 2, 4], [1, 3, 5]])
+
+
+def test_array_noted_before_its_content_is_found_with_it(build):
+    body = numpy_array(build, "u1", (1,), b"\7").replace(b"C\1btR", b"C\1btRq\1", 1)
+    first, second = load(build, b"(" + body + b"h\1t")
+    assert first is second
+    assert first[0] == 7
+
+
+# -- misuse --------------------------------------------------------------------------------------
+MISUSE = {
+    "nothing": (b"", CorruptError, "0 values"),
+    "two values": (b"NN", CorruptError, "2 values"),
+    "mark left": (b"(N", CorruptError, "values are left"),
+    "empty stack": (b"\x85", CorruptError, "missing on the stack"),
+    "no mark": (b"t", CorruptError, "MARK is missing"),
+    "get without put": (b"h\7", CorruptError, "memo 7"),
+    "put of nothing": (b"q\7", CorruptError, "missing on the stack"),
+    "append to dict": (b"}Na", CorruptError, "appended to dict"),
+    "append to tuple": (b")Na", CorruptError, "appended to tuple"),
+    "appends to ordered dict": (b"ccollections\nOrderedDict\n)R(Ne", CorruptError, "OrderedDict"),
+    "set item of list": (b"]K\0Ns", CorruptError, "set on list"),
+    "set item of tuple": (b")K\0Ns", CorruptError, "set on tuple"),
+    "set items of array": (b"ctorch\nfloat32\n(K\0Nu", CorruptError, "items set on"),
+    "key without value": (b"}(Nu", CorruptError, "key without its value"),
+    "key twice": (b"}(K\1NK\1Nu", CorruptError, "key 1 appears twice"),
+    "list as key": (b"}]Ns", CorruptError, "a key should be"),
+    "nested tuple as key": (b"}))\x86Ns", CorruptError, "a key should be"),
+    "long tuple as key": (b"}(NNNNNNNNNtNs", CorruptError, "a key should be"),
+    "array as key": (b"}ctorch\nfloat32\nNs", CorruptError, "a key should be"),
+    "list in a set": (b"\x8f(]\x90", CorruptError, "a key should be"),
+    "add to list": (b"](N\x90", CorruptError, "added to list"),
+    "call of a tuple": (b"))R", UnsafeContentError, "not a tensor constructor"),
+    "call of a result": (b"ccollections\nOrderedDict\n)R)R", UnsafeContentError, "not a tensor"),
+    "call with a list": (b"ccollections\nOrderedDict\n]R", UnsafeContentError, "not a tensor"),
+    "call of a dtype": (b"ctorch\nfloat32\n)R", UnsafeContentError, "not a tensor constructor"),
+    "call of a class": (b"cnumpy\nndarray\n)R", UnsafeContentError, "not a tensor constructor"),
+    "call of a storage class": (b"ctorch\nFloatStorage\n)R", UnsafeContentError, "not a tensor"),
+    "too many arguments": (b"ctorch\nSize\n(NNtR", CorruptError, "got 2 arguments"),
+    "constructor as value": (b"]ctorch\nSize\na", UnsafeContentError, "stands where a value"),
+    "storage class as value": (b"ctorch\nFloatStorage\n", UnsafeContentError, "stands where"),
+    "class as value": (b"ctorch\nTensor\n", UnsafeContentError, "stands where a value"),
+    "unfinished array": (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n)C\1btR", UnsafeContentError, "without content",
+    ),
+    "numpy type as value": (b"cnumpy\ndtype\n(U\2f4\x89\x88tR", UnsafeContentError, "NumPy type"),
+    "build of a dict": (b"}}b", CorruptError, "state given to dict"),
+    "build of a number": (b"K\1}b", CorruptError, "state given to int"),
+    "global of numbers": (b"K\1K\2\x93", CorruptError, "other than text"),
+    "persistent id of text": (b"U\1aQ", CorruptError, "other than a tuple"),
+    "persistent module": (b"(U\6moduleNNNNtQ", FormatError, "other than a storage"),
+    "OrderedDict of numbers": (b"ccollections\nOrderedDict\n(](K\1etR", CorruptError, "pairs"),
+    "OrderedDict of a number": (b"ccollections\nOrderedDict\n(K\1tR", CorruptError, "pairs"),
+    "Size of text": (b"ctorch\nSize\n(U\1a\x85tR", CorruptError, "other than integers"),
+    "Size of a bool": (b"ctorch\nSize\n(\x88\x85tR", CorruptError, "other than integers"),
+    "device of a number": (b"ctorch\ndevice\n(K\1tR", CorruptError, "should be str"),
+    "set of a number": (b"c__builtin__\nset\n(K\1tR", CorruptError, "set wants a list"),
+    "codec": (b"c_codecs\nencode\n(U\1aU\5rot13tR", CorruptError, "other than latin1"),
+    "codec of wide text": (b"c_codecs\nencode\n(U\3\xe2\x82\xactR", CorruptError, "above 255"),
+    "complex of text": (b"c__builtin__\ncomplex\n(U\1aU\1btR", CorruptError, "should be float"),
+    "bytearray of a size": (b"c__builtin__\nbytearray\n(JAAAAtR", CorruptError, "should be bytes"),
+    "counter of a list": (b"ccollections\nCounter\n(]tR", CorruptError, "should be dict"),
+    "numpy objects": (b"cnumpy\ndtype\n(U\1OtR", CorruptError, "not a plain number"),
+    "numpy order": (b"cnumpy\ndtype\n(U\2f4tR(K\3U\1?tb", CorruptError, "unknown state"),
+    "numpy subclass": (
+        b"cnumpy.core.multiarray\n_reconstruct\n(ctorch\nTensor\n)C\1btR", CorruptError, "other than ndarray",
+    ),
+    "numpy state": (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n)C\1btRNb", CorruptError, "unknown state",
+    ),
+    "tensor without storage": (
+        b"ctorch._utils\n_rebuild_tensor\n(NK\0))tR", CorruptError, "storage should be Storage",
+    ),
+    "parameter of text": (b"ctorch.nn.parameter\nParameter\n(U\1atR", CorruptError, "ndarray"),
+    "name not UTF-8": (b"c\xff\n\n", CorruptError, "not UTF-8"),
+    "text not UTF-8": (b"X\1\0\0\0\xff", CorruptError, "not UTF-8"),
+    "endless name": (b"c" + b"a" * 600 + b"\nb\n", LimitError, "longer than 512"),
+    "straddled frame": (b"\x95\1\0\0\0\0\0\0\0K\1", CorruptError, "straddles the frame"),
+    "frame past the end": (b"\x95\xff\0\0\0\0\0\0\0K\1", TruncatedError, "beyond the end"),
+    "unknown opcode": (b"\xff", CorruptError, "0xff is not an opcode"),
+    "protocol 1": (b"\x80\1N", FormatError, "protocol 1"),
+    "protocol 6": (b"\x80\6N", FormatError, "protocol 6"),
+    "cycle": (b"]q\1h\1a", CorruptError, "holds itself"),
+    "cycle through a dict": (b"}q\1K\1]h\1as", CorruptError, "holds itself"),
+    "string of 6 GiB": (b"\x8d\0\0\0\x80\1\0\0\0", TruncatedError, "6442450943 bytes|missing"),
+    "bytes of 6 GiB": (b"\x8e\0\0\0\x80\1\0\0\0", TruncatedError, "are missing"),
+    "integer of 2 GiB": (b"\x8b\xff\xff\xff\x7f", LimitError, "integer of 2147483647 bytes"),
+    "integer of 255 bytes": (b"\x8a\xff" + b"\1" * 255, LimitError, "integer of 255 bytes"),
+}  # fmt: skip
+TEXT_OPCODES = b"ILFSVldpgP012\x91\x97\x98"
+
+
+@pytest.mark.parametrize("case", MISUSE)
+def test_misuse_is_refused_with_its_reason(case, build):
+    body, error, message = MISUSE[case]
+    with pytest.raises(error, match=message) as caught:
+        load(build, body)
+    assert type(caught.value) is error
+    assert "data.pkl at byte " in str(caught.value)
+
+
+@pytest.mark.parametrize("code", [bytes([code]) for code in TEXT_OPCODES])
+def test_opcodes_that_torch_never_writes_are_called_unsupported(code, build):
+    with pytest.raises(
+        FormatError, match=r"at byte 2: opcode \w+, which .* not supported"
+    ) as caught:
+        load(build, code)
+    assert type(caught.value) is FormatError
+
+
+def test_state_is_dropped(build):
+    """BUILD could shadow ``items`` of a dict; here attributes do not exist."""
+    state = b"}" + build.text("items") + b"K\1s"
+    assert load(build, build.ORDERED + state + b"b") == OrderedDict()
+    tensor = build.tensor("FloatStorage", "0", 1, 0, (1,), (1,))
+    array = load(build, tensor + state + b"b", **{"0": b"\0\0\0\0"})
+    assert type(array) is np.ndarray
+
+
+@pytest.mark.parametrize("wrap", [b"\x85", b"](%se", b"}K\1%ss"])
+def test_depth_is_limited(wrap, build):
+    def nested(depth):
+        if b"%s" not in wrap:
+            return b")" + wrap * (depth - 1)
+        head, tail = wrap.split(b"%s")
+        return head * (depth - 1) + b"]" + tail * (depth - 1)
+
+    load(build, nested(64))
+    with pytest.raises(LimitError, match="deeper than 64"):
+        load(build, nested(65))
+    load(build, nested(65), Limits(depth=65))
+
+
+def test_shared_parts_are_counted_each_time(build):
+    doubled = b"]" + b"".join(b"q" + bytes([i]) + b"h" + bytes([i]) + b"\x86" for i in range(40))
+    with pytest.raises(LimitError, match="shared parts counted anew"):
+        load(build, doubled)
+
+
+# -- files of a few bytes that would cost gigabytes or hours -------------------------------------
+RESOURCES = """
+import json, resource, sys, time
+sys.path.insert(0, sys.argv[1])
+from sensorium.io.torch_checkpoint import read_object
+from sensorium.errors import FormatError
+import _builders as build
+dag = b")" + b"".join(b"q" + bytes([i % 200]) + b"h" + bytes([i % 200]) + b"\\x86" for i in range(200))
+cases = {
+    "tuple DAG as a key": b"}" + dag + b"Ns",
+    "tuple DAG in a set": b"\\x8f(" + dag + b"\\x90",
+    "tuple DAG as a value": dag,
+    "deep tuple as a key": b"})" + b"\\x85" * 10**6 + b"Ns",
+    "deep tuple": b")" + b"\\x85" * 10**6,
+    "deep list": b"]" * 300_000 + b"a" * 299_999,
+    "marks": b"(" * 10**6,
+    "memo 2**30": b"]r\\0\\0\\0\\x40",
+    "memo 2**32-1": b"]r\\xff\\xff\\xff\\xff",
+    "string of 6 GiB": b"\\x8d\\0\\0\\0\\x80\\1\\0\\0\\0abc",
+    "bytearray of 6 GiB": b"\\x96\\0\\0\\0\\x80\\1\\0\\0\\0abc",
+    "frame of 2**63": b"\\x95" + b"\\xff" * 8,
+    "ten million lists": b"](" + b"]" * 10**7 + b"e",
+    "memo entries": b"]" + b"\\x94" * 3 * 10**6,
+    "billion laughs": b"]" + b"".join(
+        b"q" + bytes([i]) + b"](" + (b"h" + bytes([i])) * 10 + b"e" for i in range(30)
+    ),
+    "stride bomb": build.tensor("ByteStorage", "0", 1, 0, (2**20, 2**20), (0, 0)),
+    "stride bomb, many": b"](" + build.tensor("ByteStorage", "0", 1, 0, (2**20, 8), (0, 0)) * 20 + b"e",
+    "array of 2**62": build.call(
+        "numpy._core.numeric", "_frombuffer", b"C\\1a", build.call("numpy", "dtype", build.text("u1")),
+        build.nums(2**62), build.text("C"),
+    ),
+}
+base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+limit = 2 << 30
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+results = {}
+for name, body in cases.items():
+    data = memoryview(build.torch_zip(build.pkl(body), {"0": b"x"}))
+    start = time.process_time()
+    try:
+        read_object(data)
+        outcome = "read"
+    except FormatError as error:
+        outcome = type(error).__name__
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    results[name] = [outcome, time.process_time() - start, len(data), (peak - base) << 10]
+print(json.dumps(results))
+"""
+HARMLESS = {"memo 2**30", "memo 2**32-1"}
+
+
+def test_resource_pickles_cost_little_and_are_refused(build, python):
+    folder = build.__file__.rpartition("/")[0]
+    results = json.loads(python(RESOURCES, folder))
+    for name, (outcome, seconds, size, grown) in results.items():
+        assert (outcome == "read") == (name in HARMLESS), name
+        assert seconds < 2 + size / 2e6, name
+        assert grown < (64 << 20) + 6 * 10**7 + 2 * size, name

@@ -1,0 +1,1 @@
+"""It reads: tokenizers, language models, datasets (arrives with a later release)."""

@@ -1,0 +1,1 @@
+"""Image datasets: empty for now; they arrive under torchvision's names."""
