@@ -194,6 +194,25 @@ from .ops import (
     var as var,
     where as where,
 )
+from .random import (
+    Generator as Generator,
+    bernoulli as bernoulli,
+    default_generator as default_generator,
+    get_rng_state as get_rng_state,
+    initial_seed as initial_seed,
+    manual_seed as manual_seed,
+    multinomial as multinomial,
+    normal as normal,
+    rand as rand,
+    rand_like as rand_like,
+    randint as randint,
+    randint_like as randint_like,
+    randn as randn,
+    randn_like as randn_like,
+    randperm as randperm,
+    seed as seed,
+    set_rng_state as set_rng_state,
+)
 from .tensor import (
     Size as Size,
     Tensor as Tensor,

@@ -41,6 +41,10 @@ class StateDictError(OpError):
     """A state dict that does not fit its module; every difference is listed at once."""
 
 
+class OptionError(SensoriumError, TypeError, ValueError):
+    """A constructor's option that does not exist, is missing, or has a value out of its range."""
+
+
 # -- files ---------------------------------------------------------------------------------------
 class FormatError(SensoriumError, ValueError):
     """A file is not what its reader can read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import create, inplace, ops
+from . import create, inplace, ops, random
 from .device import Device, as_device
 from .dtypes import (
     as_dtype,
@@ -244,11 +244,12 @@ def attach() -> None:
         setattr(Tensor, f"{name}_", inplace.inplace(f"{name}_", _from_ops(name)))
     for name, dtype in CASTS.items():
         setattr(Tensor, name, _caster(dtype))
+    Tensor.bernoulli, Tensor.multinomial = random.bernoulli, random.multinomial  # type: ignore[attr-defined]
     for name in ("zeros", "ones", "empty", "full", "tensor"):
         setattr(Tensor, f"new_{name}", _new(getattr(create, name)))
     for function in (to, cpu, cuda, type_as, view_as, reshape_as, expand_as):
         setattr(Tensor, function.__name__, function)
-    for function in (inplace.copy_, inplace.fill_, inplace.zero_):
+    for function in (inplace.copy_, inplace.fill_, inplace.zero_, *random.INPLACE):
         setattr(Tensor, function.__name__, function)
     Tensor.type = type_  # type: ignore[attr-defined]
     Tensor.T = property(ops.reversed_dims)  # type: ignore[attr-defined]

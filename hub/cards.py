@@ -201,7 +201,7 @@ def _source(text: str, where: str, root: str) -> str:
     """A source, ``local:`` ones made absolute."""
     if not text.startswith("local:"):
         try:
-            sources.scheme(text)
+            sources.check(text)
         except SensoriumError as error:
             raise CardError(f"{where}: {error}") from None
         return text

@@ -67,7 +67,7 @@ def fetch_with(policy: Policy, wanted: list[str], expect: Expect, name: str | No
     """``fetch`` with its patience as an argument."""
     if not wanted:
         raise NotFoundError("fetch: no source was given")
-    kinds = [sources.scheme(source) for source in wanted]  # refuse a malformed list as a whole
+    kinds = [sources.check(source) for source in wanted]  # refuse a malformed list as a whole
     store = Store(settings.home()) if set(kinds) != {"file"} else None
     for source, kind in zip(wanted, kinds):
         found = store.find(source, expect) if store and kind != "file" else None

@@ -59,6 +59,20 @@ def scheme(source: str) -> str:
     return found
 
 
+def check(source: str) -> str:
+    """The scheme of a well-formed source; ``NotFoundError`` says what another lacks."""
+    kind = scheme(source)
+    if kind == "hf":
+        _hugging_face(source)
+    elif kind == "pypi":
+        package(source)
+    elif kind == "file":
+        local_path(source)
+    else:
+        _plain(source)
+    return kind
+
+
 def addresses(source: str) -> list[Address]:
     """Every address to ask for an https, http or hf source, in order."""
     kind = scheme(source)
@@ -93,7 +107,10 @@ def local_path(source: str) -> str:
     >>> local_path("file:///tmp/a%20b"), local_path("file:weights/x.pth")
     ('/tmp/a b', 'weights/x.pth')
     """
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+    except ValueError as error:
+        raise NotFoundError(f"a file: source is malformed: {error}") from None
     if parts.netloc not in {"", "localhost"}:
         raise NotFoundError(f"{redact(source)}: a file: source names this machine, write file:///")
     if os.name == "nt":

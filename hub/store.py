@@ -33,7 +33,7 @@ from sensorium.errors import CacheError
 
 from . import sink
 from .expect import Expect
-from .sources import redact
+from .sources import file_name, redact
 
 _VERSION = 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -103,7 +103,8 @@ class Store:
         """A blob that another source brought, if the full hash names it."""
         if expect.sha256 is None or not os.path.lexists(self.blob(expect.sha256)):
             return None
-        return self._check(self.blob(expect.sha256), expect.sha256, source, expect, "")
+        name = file_name(source)
+        return self._check(self.blob(expect.sha256), expect.sha256, source, expect, name)
 
     def _check(
         self, blob: Path, digest: str, source: str, expect: Expect, name: str

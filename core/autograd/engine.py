@@ -222,8 +222,8 @@ def _step(node: Node, g: Any, pending: dict[Any, Any], retain: bool, recorded: b
         node.saved, node.cells = RELEASED, ()
 
 
-def _fill(node: Node, gs: list[Any], recorded: bool) -> tuple[Any, ...]:
-    """The gradients of an op with several outputs, zeros for those nobody used."""
+def _fill(node: Node, gs: list[Any], recorded: bool) -> Any:
+    """The gradients of an op with several outputs, zeros for those nobody used; bare if only one."""
     like = next(g for g in gs if g is not None)
     filled = []
     for g, shape, dtype in zip(gs, node.shape, node.dtype):
@@ -231,7 +231,8 @@ def _fill(node: Node, gs: list[Any], recorded: bool) -> tuple[Any, ...]:
             zeros = np.zeros(shape, dtype, like=like.array if recorded else like)
             g = wrap(zeros) if recorded else zeros
         filled.append(g)
-    return tuple(filled[: node.op.differentiable])
+    count = node.op.differentiable
+    return filled[0] if count == 1 else tuple(filled[:count])
 
 
 def as_tensors(node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -5,6 +5,8 @@ Iterative throughout: a hostile tree may be a million levels deep before it is r
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sensorium.errors import CorruptError, LimitError, UnsafeContentError
@@ -44,14 +46,14 @@ def check_tree(root: object, depth: int, nodes: int, what: str) -> None:
                 raise LimitError(f"{what}: more than {nodes} values, shared parts counted anew")
 
 
-def _children(value: object) -> list[object]:
+def _children(value: Any) -> list[object]:
     """Keys are scalars or flat tuples by construction and need no walk."""
-    return list(value.values()) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]
+    return list(value.values()) if isinstance(value, dict) else list(value)
 
 
 def _containers(values: list[object], entered: set[int], what: str) -> list[object]:
     """Those that hold others; the rest are checked here and now."""
-    found = []
+    found: list[object] = []
     for value in values:
         if isinstance(value, _CONTAINERS):
             if id(value) in entered:

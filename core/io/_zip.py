@@ -107,7 +107,8 @@ def _directory64(data: memoryview, locator: int) -> tuple[int, tuple[int, int, i
     sign, length, _, _, disk, first_disk, *wide = _END64.unpack_from(data, at)
     if sign != b"PK\6\6" or length != _END64.size - 12 or disk or first_disk:
         raise CorruptError(f"zip64 end record at byte {at} is damaged")
-    return at, tuple(wide)  # type: ignore[return-value]
+    here, count, size, offset = wide
+    return at, (here, count, size, offset)
 
 
 def _central(data: memoryview, position: int, end: int) -> tuple[Record, int]:

@@ -121,4 +121,4 @@ def little_endian_bytes(array: np.ndarray) -> memoryview:
     flat = np.ascontiguousarray(array).reshape(-1)
     if sys.byteorder == "big" and flat.dtype.byteorder != "<":
         flat = swapped(flat)
-    return memoryview(flat.view(np.uint8)) if flat.size else memoryview(b"")
+    return flat.view(np.uint8).data if flat.size else memoryview(b"")

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -107,9 +107,9 @@ def read_header(data: memoryview, *, limits: Limits = DEFAULT) -> Header:
     metadata: dict[str, str] = {}
     for name, value in _members(text):
         if name == "__metadata__":
-            metadata = value  # type: ignore[assignment]
+            metadata = value
         else:
-            entries[name] = _entry(name, value)  # type: ignore[arg-type]
+            entries[name] = _entry(name, value)
     _check_layout(entries, len(data) - start)
     return Header(entries, metadata, start)
 
@@ -127,20 +127,22 @@ def _data_start(data: memoryview, limits: Limits) -> int:
     return 8 + size
 
 
-def _members(text: str) -> Iterator[tuple[str, object]]:
+def _members(text: str) -> Iterator[tuple[str, Any]]:
     """The members of the header: ``__metadata__`` as a dict, each tensor as its JSON text.
 
     A loop instead of one ``json.loads``: no value can nest or grow before it is checked.
     """
     if text[0] != "{":
         raise CorruptError(f"header begins with {text[0]!a}, not with '{{'")
-    position, seen = 1, set()
+    position = 1
+    seen: set[str] = set()
     while (name_at := _next_member(text, position, first=not seen)) is not None:
         name, position = _key(text, name_at)
         if name in seen:
             raise CorruptError(f"tensor {name!a} appears twice in the header")
         seen.add(name)
-        value, position = (_metadata if name == "__metadata__" else _spec)(text, position)
+        read_value = _metadata if name == "__metadata__" else _spec
+        value, position = read_value(text, position)
         yield name, value
 
 
@@ -210,7 +212,7 @@ def _entry(name: str, spec: str) -> Entry:
     what = f"tensor {name!a}"
     if spec.count("[") != 2 or spec.count("{") != 1:
         raise CorruptError(f"{what}: description {spec[:80]!a} is not dtype, shape, data_offsets")
-    fields = _json.loads(spec, what, 2)
+    fields: Any = _json.loads(spec, what, 2)
     if not isinstance(fields, dict) or fields.keys() != _FIELDS:
         raise CorruptError(f"{what}: fields {sorted(fields)} are not {sorted(_FIELDS)}")
     dtype = _dtype(fields["dtype"], what)

@@ -18,6 +18,7 @@ import json
 import math
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ KEY = "sensorium"
 VERSION = 1
 ToArray = Callable[[object], "tuple[np.ndarray, str] | None"]
 FromArray = Callable[[np.ndarray, str], object]
+_VIEWS = (None, "complex128")
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -65,20 +67,20 @@ class _Encoder:
         self.names: dict[tuple[object, ...], str] = {}  # where an array lies -> its name
         self.kept: list[object] = []  # alive until written: an address must stay its array's
 
-    def encode(self, value: object, place: Place) -> object:
+    def encode(self, value: Any, place: Place) -> object:
         if len(place) > DEFAULT.depth:
             raise LimitError(f"save_state: {_show(place[:8])}... is nested too deep, or in itself")
         kind = type(value)
         if value is None or kind is bool or kind is str:
             return value
         if kind is int or kind is float:
-            return _number(value)  # type: ignore[arg-type]
+            return _number(value)
         if kind is bytes:
-            return {"bytes": base64.b64encode(value).decode()}  # type: ignore[arg-type]
+            return {"bytes": base64.b64encode(value).decode()}
         if kind is complex:
-            return {"complex": [_number(value.real), _number(value.imag)]}  # type: ignore[attr-defined]
+            return {"complex": [_number(value.real), _number(value.imag)]}
         if kind is list or kind is tuple:
-            items = [self.encode(v, (*place, i)) for i, v in enumerate(value)]  # type: ignore[arg-type]
+            items = [self.encode(v, (*place, i)) for i, v in enumerate(value)]
             return items if kind is list else {"tuple": items}
         if isinstance(value, dict):
             return self._dict(value, place)
@@ -91,11 +93,11 @@ class _Encoder:
         pairs = [[self._key(key, place), self.encode(v, (*place, key))] for key, v in value.items()]
         return {tag: pairs}
 
-    def _key(self, key: object, place: Place) -> object:
+    def _key(self, key: Any, place: Place) -> object:
         if type(key) in (str, int, float, bool, type(None)):
             return self.encode(key, place)
         if type(key) is tuple:
-            return {"tuple": [self._key(item, place) for item in key]}  # type: ignore[attr-defined]
+            return {"tuple": [self._key(item, place) for item in key]}
         raise DTypeError(f"save_state: key {key!a:.80} of {_show(place)} is a {_type(key)}")
 
     def _leaf(self, value: object, place: Place) -> object:
@@ -195,7 +197,7 @@ class _Decoder:
 
     def __init__(self, arrays: dict[str, np.ndarray], from_array: FromArray | None) -> None:
         self.arrays, self.from_array = arrays, from_array
-        self.made: dict[tuple[str, str], object] = {}
+        self.made: dict[tuple[str, str, object], object] = {}
 
     def decode(self, node: object) -> object:
         if isinstance(node, list):
@@ -208,29 +210,31 @@ class _Decoder:
             raise CorruptError(f"state: tag {tag!a:.60} is not known")
         return rule(self, node)
 
-    def array(self, name: str, kind: str) -> object:
-        if (name, kind) not in self.made:
-            array = self.stored(name)
+    def array(self, name: str, kind: str, view: object = None) -> object:
+        key = (name, kind, view)
+        if key not in self.made:
+            array = self.stored(name) if view is None else self.pairs(name)
             convert = self.from_array if kind else None
-            self.made[name, kind] = convert(array, kind) if convert else array
-        return self.made[name, kind]
+            self.made[key] = convert(array, kind) if convert else array
+        return self.made[key]
 
     def stored(self, name: object) -> np.ndarray:
         if not isinstance(name, str) or name not in self.arrays:
             raise CorruptError(f"state: array {name!a:.60} is not in the file")
         return self.arrays[name]
 
-    def tagged_array(self, node: dict) -> object:
-        if not node.keys() <= {"array", "view", "kind"}:
-            raise CorruptError("state: an array with unknown fields")
-        name, kind = node["array"], _want(node.get("kind", ""), str)
+    def pairs(self, name: str) -> np.ndarray:
+        """Complex numbers from pairs of float64."""
         array = self.stored(name)
-        if "view" in node:
-            pairs = array.dtype == np.float64 and array.shape[-1:] == (2,)
-            if node["view"] != "complex128" or not pairs:
-                raise CorruptError(f"state: array {name!a:.60} is not pairs of float64")
-            self.arrays[name] = array.view(np.complex128)[..., 0]
-        return self.array(name, kind)
+        if array.dtype != np.float64 or array.shape[-1:] != (2,):
+            raise CorruptError(f"state: array {name!a:.60} is not pairs of float64")
+        return array.view(np.complex128)[..., 0]
+
+    def tagged_array(self, node: dict) -> object:
+        if not node.keys() <= {"array", "view", "kind"} or node.get("view") not in _VIEWS:
+            raise CorruptError("state: an array with unknown fields")
+        name, kind = _want(node["array"], str), _want(node.get("kind", ""), str)
+        return self.array(name, kind, node.get("view"))
 
     def scalar(self, node: dict) -> object:
         array = self.stored(node["scalar"])
@@ -241,9 +245,9 @@ class _Decoder:
     def mapping(self, node: dict) -> object:
         tag, body = next(iter(node.items()))
         result: dict = OrderedDict() if tag == "OrderedDict" else {}
-        pairs = body.items() if isinstance(body, dict) else _want(body, list)
+        pairs = list(map(list, body.items())) if isinstance(body, dict) else _want(body, list)
         for pair in pairs:
-            if len(pair) != 2:
+            if type(pair) is not list or len(pair) != 2:
                 raise CorruptError("state: a dict holds something other than pairs")
             key = self.key(pair[0])
             if key in result:
@@ -262,7 +266,7 @@ class _Decoder:
         return value
 
 
-def _want(value: object, kind: type) -> object:
+def _want(value: object, kind: type) -> Any:
     if type(value) is not kind:
         raise CorruptError(f"state: {value!a:.60} is not a {kind.__name__}")
     return value
@@ -289,7 +293,7 @@ def _int(node: dict) -> int:
 
 
 def _complex(decoder: _Decoder, node: dict) -> complex:
-    parts = [decoder.decode(part) for part in _want(node["complex"], list)]
+    parts: list[Any] = [decoder.decode(part) for part in _want(node["complex"], list)]
     if len(parts) != 2 or any(type(part) is not float for part in parts):
         raise CorruptError("state: complex is not two floats")
     return complex(*parts)

@@ -18,6 +18,7 @@ the tar files of 2016, sparse, quantized and nested tensors, whole pickled modul
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -118,11 +119,11 @@ def _describe(value: object) -> str:
     return f"{{{', '.join(parts)}{more}}}"
 
 
-def _brief(value: object) -> str:
+def _brief(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"tensor {value.shape}"
     if _is_flat(value):
-        return f"dict of {len(value)} tensors"  # type: ignore[arg-type]
+        return f"dict of {len(value)} tensors"
     return type(value).__name__
 
 
@@ -215,7 +216,7 @@ class _Stream:
     def __init__(self, data: memoryview, limits: Limits) -> None:
         self.data, self.limits = data, limits
         self.position = 0
-        self.order = "little"
+        self.order: Literal["little", "big"] = "little"
         self.storages: dict[str, Storage] = {}
 
     def read(self) -> object:
@@ -276,7 +277,7 @@ class _Stream:
 
     def _storage(self, declared: Storage) -> Storage:
         begin = self.position + 8
-        count = int.from_bytes(self.data[self.position : begin], self.order)  # type: ignore[arg-type]
+        count = int.from_bytes(self.data[self.position : begin], self.order)
         self.position = begin + declared.nbytes
         if begin <= len(self.data) and count != declared.numel:
             raise CorruptError(

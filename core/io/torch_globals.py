@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -52,30 +53,30 @@ class Marker:
 
 
 # -- checks shared by the functions below --------------------------------------------------------
-def _want(value: object, kind: type, what: str) -> None:
+def _want(value: Any, kind: type, what: str) -> None:
     """Exact types: a bool is no size, a subclass cannot occur."""
     if type(value) is not kind:
         raise CorruptError(f"{what} should be {kind.__name__}, not {type(value).__name__}")
 
 
-def _integers(value: object, what: str) -> tuple[int, ...]:
+def _integers(value: Any, what: str) -> tuple[int, ...]:
     _want(value, tuple, what)
-    if any(type(item) is not int for item in value):  # type: ignore[attr-defined]
+    if any(type(item) is not int for item in value):
         raise CorruptError(f"{what} holds something other than integers")
-    return value  # type: ignore[return-value]
+    return value
 
 
-def check_key(key: object) -> object:
+def check_key(key: Any) -> object:
     """Keys are scalars or short flat tuples: hashing a nested one can take for ever."""
     if type(key) in _SCALARS:
         return key
     flat = type(key) is tuple and len(key) <= _KEY_ITEMS
-    if flat and all(type(item) in _SCALARS for item in key):  # type: ignore[attr-defined]
+    if flat and all(type(item) in _SCALARS for item in key):
         return key
     raise CorruptError(f"a key should be a string, a number or a short tuple, not {type(key)}")
 
 
-def fill(table: dict, key: object, value: object) -> None:
+def fill(table: dict, key: Any, value: Any) -> None:
     """``table[key] = value`` for a key not yet there."""
     if check_key(key) in table:
         raise CorruptError(f"key {key!a} appears twice")
@@ -84,32 +85,32 @@ def fill(table: dict, key: object, value: object) -> None:
 
 # -- tensors -------------------------------------------------------------------------------------
 def _tensor(
-    budget: Budget, source: object, offset: object, size: object, stride: object, *_: object
+    budget: Budget, source: Any, offset: Any, size: Any, stride: Any, *_: Any
 ) -> np.ndarray:
     """torch._utils._rebuild_tensor, and the three arguments that _v2 adds."""
     _want(source, Storage, "a tensor's storage")
-    return _view(budget, source, offset, size, stride, source.dtype)  # type: ignore[attr-defined]
+    return _view(budget, source, offset, size, stride, source.dtype)
 
 
 def _view(
-    budget: Budget, source: object, offset: object, size: object, stride: object, dtype: np.dtype
+    budget: Budget, source: Any, offset: Any, size: Any, stride: Any, dtype: np.dtype
 ) -> np.ndarray:
     _want(source, Storage, "a tensor's storage")
     _want(offset, int, "a tensor's offset")
     shape, steps = _integers(size, "a tensor's size"), _integers(stride, "a tensor's stride")
-    return rebuild(source, offset, shape, steps, dtype, budget)  # type: ignore[arg-type]
+    return rebuild(source, offset, shape, steps, dtype, budget)
 
 
 def _tensor_v2(
-    budget: Budget, source: object, offset: object, size: object, stride: object,
-    _requires_grad: object, _hooks: object, metadata: object = None,
+    budget: Budget, source: Any, offset: Any, size: Any, stride: Any,
+    _requires_grad: Any, _hooks: Any, metadata: Any = None,
 ) -> np.ndarray:  # fmt: skip
     return _lazy_bits(_tensor(budget, source, offset, size, stride), metadata)
 
 
 def _tensor_v3(
-    budget: Budget, source: object, offset: object, size: object, stride: object,
-    _requires_grad: object, _hooks: object, dtype: object, metadata: object = None,
+    budget: Budget, source: Any, offset: Any, size: Any, stride: Any,
+    _requires_grad: Any, _hooks: Any, dtype: Any, metadata: Any = None,
 ) -> np.ndarray:  # fmt: skip
     """Element types younger than typed storages: the storage is bytes, the type comes here."""
     if not isinstance(dtype, np.dtype):
@@ -117,93 +118,91 @@ def _tensor_v3(
     return _lazy_bits(_view(budget, source, offset, size, stride, dtype), metadata)
 
 
-def _lazy_bits(array: np.ndarray, metadata: object) -> np.ndarray:
+def _lazy_bits(array: np.ndarray, metadata: Any) -> np.ndarray:
     """PyTorch keeps conjugation and negation as flags; carry them out."""
     if metadata is None:
         return array
     _want(metadata, dict, "a tensor's metadata")
-    if not set(metadata) <= {"conj", "neg"}:  # type: ignore[call-overload]
+    if not set(metadata) <= {"conj", "neg"}:
         raise CorruptError("a tensor's metadata holds something other than conj and neg")
-    flags = [name for name, value in metadata.items() if value is True]  # type: ignore[attr-defined]
+    flags = [name for name, value in metadata.items() if value is True]
     array = np.asarray(np.conj(array)) if "conj" in flags else array
     return np.asarray(-array) if "neg" in flags and array.dtype.kind in "fc" else array
 
 
-def _parameter(_budget: Budget, data: object, *_: object) -> np.ndarray:
+def _parameter(_budget: Budget, data: Any, *_: Any) -> np.ndarray:
     """A parameter is its array; requires_grad, hooks and state belong to the model, not here."""
     _want(data, np.ndarray, "a parameter's data")
-    return data  # type: ignore[return-value]
+    return data
 
 
-def _from_type(
-    budget: Budget, function: object, kind: object, arguments: object, _state: object
-) -> object:
+def _from_type(budget: Budget, function: Any, kind: Any, arguments: Any, _state: Any) -> object:
     """A tensor with attributes: the tensor, without them."""
     known = any(function is one for one in _REBUILD)  # `in` would compare arrays
     if not known or not (kind is _TENSOR_CLASS or kind is _PARAMETER):
         raise CorruptError("a tensor of a class other than Tensor and Parameter")
     _want(arguments, tuple, "a tensor's arguments")
-    return function(budget, arguments)  # type: ignore[operator]
+    return function(budget, arguments)
 
 
 # -- plain values --------------------------------------------------------------------------------
-def _ordered(_budget: Budget, pairs: object = ()) -> OrderedDict:
+def _ordered(_budget: Budget, pairs: Any = ()) -> OrderedDict:
     result: OrderedDict = OrderedDict()
     if type(pairs) not in (list, tuple):
         raise CorruptError("OrderedDict wants a list of pairs")
-    for pair in pairs:  # type: ignore[attr-defined]
+    for pair in pairs:
         if type(pair) not in (list, tuple) or len(pair) != 2:
             raise CorruptError("OrderedDict wants a list of pairs")
         fill(result, pair[0], pair[1])
     return result
 
 
-def _counter(_budget: Budget, counts: object = None) -> dict:
+def _counter(_budget: Budget, counts: Any = None) -> dict:
     """Schedulers keep their milestones in one; a dict holds the same."""
     if counts is not None:
         _want(counts, dict, "Counter's argument")
-    return dict(counts or {})  # type: ignore[call-overload]
+    return dict(counts or {})
 
 
-def _set(_budget: Budget, items: object = ()) -> set:
+def _set(_budget: Budget, items: Any = ()) -> set:
     if type(items) not in (list, tuple):
         raise CorruptError("set wants a list")
-    return {check_key(item) for item in items}  # type: ignore[attr-defined]
+    return {check_key(item) for item in items}
 
 
-def _size(_budget: Budget, items: object = ()) -> tuple[int, ...]:
+def _size(_budget: Budget, items: Any = ()) -> tuple[int, ...]:
     return _integers(items, "torch.Size")
 
 
-def _device(_budget: Budget, kind: object, index: object = None) -> str:
+def _device(_budget: Budget, kind: Any, index: Any = None) -> str:
     _want(kind, str, "torch.device")
     if index is not None:
         _want(index, int, "torch.device's index")
     return str(kind) if index is None else f"{kind}:{index}"
 
 
-def _encode(_budget: Budget, text: object, coding: object = "latin1") -> bytes:
+def _encode(_budget: Budget, text: Any, coding: Any = "latin1") -> bytes:
     """How protocol 2 writes bytes: as text whose characters are the bytes."""
     _want(text, str, "encoded bytes")
     if type(coding) is not str or coding not in ("latin1", "latin-1"):
         raise CorruptError("encoded bytes in a coding other than latin1")
     try:
-        return text.encode("latin-1")  # type: ignore[attr-defined]
+        return text.encode("latin-1")
     except UnicodeEncodeError:
         raise CorruptError("encoded bytes hold a character above 255") from None
 
 
-def _bytearray(_budget: Budget, data: object = b"", coding: object = None) -> bytearray:
+def _bytearray(_budget: Budget, data: Any = b"", coding: Any = None) -> bytearray:
     if coding is not None:
         data = _encode(_budget, data, coding)
     _want(data, bytes, "bytearray's argument")
-    return bytearray(data)  # type: ignore[call-overload]
+    return bytearray(data)
 
 
-def _complex(_budget: Budget, real: object, imaginary: object) -> complex:
+def _complex(_budget: Budget, real: Any, imaginary: Any) -> complex:
     _want(real, float, "complex's real part")
     _want(imaginary, float, "complex's imaginary part")
-    return complex(real, imaginary)  # type: ignore[call-overload]
+    return complex(real, imaginary)
 
 
 # -- NumPy ---------------------------------------------------------------------------------------
@@ -249,31 +248,29 @@ _NUMPY_CODES = {
 }
 
 
-def _numpy_dtype(_budget: Budget, code: object, *_: object) -> NumpyType:
+def _numpy_dtype(_budget: Budget, code: Any, *_: Any) -> NumpyType:
     if type(code) is not str or code not in _NUMPY_CODES:
         raise CorruptError(f"NumPy element type {code!a:.40} is not a plain number")
     return NumpyType(_NUMPY_CODES[code])
 
 
-def _numpy_blank(_budget: Budget, kind: object, *_: object) -> NumpyArray:
+def _numpy_blank(_budget: Budget, kind: Any, *_: Any) -> NumpyArray:
     if kind is not _NDARRAY:
         raise CorruptError("a NumPy array of a class other than ndarray")
     return NumpyArray()
 
 
-def _numpy_from_buffer(
-    _budget: Budget, data: object, kind: object, shape: object, order: object
-) -> np.ndarray:
+def _numpy_from_buffer(_budget: Budget, data: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
     """Protocol 5's way to write an array."""
     plain = bytes(data) if type(data) is bytearray else data
     return numpy_array(kind, shape, plain, type(order) is str and order == "F")
 
 
-def _numpy_scalar(_budget: Budget, kind: object, data: object) -> np.generic:
+def _numpy_scalar(_budget: Budget, kind: Any, data: Any) -> Any:
     return numpy_array(kind, (), data, False)[()]
 
 
-def set_order(kind: NumpyType, state: object) -> None:
+def set_order(kind: NumpyType, state: Any) -> None:
     """The state of a NumPy type: (3, byte order, None, None, None, -1, -1, 0)."""
     order = state[1] if type(state) is tuple and len(state) > 1 else None
     if type(order) is not str or order not in ("<", ">", "|", "="):
@@ -281,7 +278,7 @@ def set_order(kind: NumpyType, state: object) -> None:
     kind.order = "big" if order == ">" else "little"
 
 
-def built_array(state: object) -> np.ndarray:
+def built_array(state: Any) -> np.ndarray:
     """The state of a NumPy array: (1, shape, type, whether Fortran order, bytes)."""
     if type(state) is not tuple or len(state) != 5:
         raise CorruptError("a NumPy array with unknown state")
@@ -289,18 +286,18 @@ def built_array(state: object) -> np.ndarray:
     return numpy_array(kind, shape, data, fortran)
 
 
-def numpy_array(kind: object, shape: object, data: object, fortran: object) -> np.ndarray:
+def numpy_array(kind: Any, shape: Any, data: Any, fortran: Any) -> np.ndarray:
     """A copy of ``data`` as an array; ``data`` may be text where Python 2 wrote it."""
     _want(kind, NumpyType, "a NumPy array's element type")
     extents = _integers(shape, "a NumPy array's shape")
     data = data.encode() if type(data) is str else data
     _want(data, bytes, "a NumPy array's data")
-    dtype = kind.dtype  # type: ignore[attr-defined]
-    if min(extents, default=0) < 0 or array_bytes(extents, dtype, "array") != len(data):  # type: ignore[arg-type]
+    dtype = kind.dtype
+    if min(extents, default=0) < 0 or array_bytes(extents, dtype, "array") != len(data):
         raise CorruptError(f"a NumPy array of shape {extents} of {dtype} with other bytes")
-    flat = np.frombuffer(data, dtype).copy()  # type: ignore[call-overload]
+    flat = np.frombuffer(data, dtype).copy()
     array = flat.reshape(extents, order="F" if fortran is True else "C")
-    return check_bool(from_order(array, kind.order), "NumPy array")  # type: ignore[attr-defined]
+    return check_bool(from_order(array, kind.order), "NumPy array")
 
 
 # -- the table -----------------------------------------------------------------------------------

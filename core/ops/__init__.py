@@ -19,6 +19,14 @@ from .activation import (
     softmax as softmax,
     softplus as softplus,
 )
+from .adaptive import (
+    adaptive_avg_pool1d as adaptive_avg_pool1d,
+    adaptive_avg_pool2d as adaptive_avg_pool2d,
+    adaptive_avg_pool3d as adaptive_avg_pool3d,
+    adaptive_max_pool1d as adaptive_max_pool1d,
+    adaptive_max_pool2d as adaptive_max_pool2d,
+    adaptive_max_pool3d as adaptive_max_pool3d,
+)
 from .arithmetic import (
     add as add,
     div as div,
@@ -69,6 +77,21 @@ from .complex import (
     imag as imag,
     real as real,
 )
+from .conv import (
+    conv1d as conv1d,
+    conv2d as conv2d,
+    conv3d as conv3d,
+    conv_transpose1d as conv_transpose1d,
+    conv_transpose2d as conv_transpose2d,
+    conv_transpose3d as conv_transpose3d,
+)
+from .dropout import (
+    alpha_dropout as alpha_dropout,
+    dropout as dropout,
+    dropout1d as dropout1d,
+    dropout2d as dropout2d,
+    dropout3d as dropout3d,
+)
 from .exponential import (
     abs as abs,
     atan as atan,
@@ -95,6 +118,9 @@ from .exponential import (
     tanh as tanh,
     trunc as trunc,
 )
+from .fused import (
+    conv_norm_act as conv_norm_act,
+)
 from .index import (
     embedding as embedding,
     gather as gather,
@@ -109,6 +135,9 @@ from .index import (
     scatter_add as scatter_add,
     select as select,
 )
+from .interpolate import (
+    interpolate as interpolate,
+)
 from .join import (
     cat as cat,
     chunk as chunk,
@@ -122,6 +151,17 @@ from .join import (
     tile as tile,
     unbind as unbind,
 )
+from .loss import (
+    binary_cross_entropy as binary_cross_entropy,
+    binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
+    cross_entropy as cross_entropy,
+    huber_loss as huber_loss,
+    kl_div as kl_div,
+    l1_loss as l1_loss,
+    mse_loss as mse_loss,
+    nll_loss as nll_loss,
+    smooth_l1_loss as smooth_l1_loss,
+)
 from .matmul import (
     addmm as addmm,
     bmm as bmm,
@@ -133,6 +173,12 @@ from .matmul import (
     mv as mv,
     outer as outer,
 )
+from .norm import (
+    batch_norm as batch_norm,
+    group_norm as group_norm,
+    instance_norm as instance_norm,
+    layer_norm as layer_norm,
+)
 from .order import (
     ValuesIndices as ValuesIndices,
     argmax as argmax,
@@ -142,6 +188,14 @@ from .order import (
     min as min,
     sort as sort,
     topk as topk,
+)
+from .pool import (
+    avg_pool1d as avg_pool1d,
+    avg_pool2d as avg_pool2d,
+    avg_pool3d as avg_pool3d,
+    max_pool1d as max_pool1d,
+    max_pool2d as max_pool2d,
+    max_pool3d as max_pool3d,
 )
 from .reduce import (
     all as all,

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, features
 
 from sensorium.errors import DecodeError, DTypeError
 from sensorium.vision.io import decode_image, open_image
@@ -36,9 +36,13 @@ FILES = {
     "webp": lambda: encoded("WEBP"),
     "webp lossless": lambda: encoded("WEBP", lossless=True),
     "tiff": lambda: encoded("TIFF"),
+    "tiff lzw": lambda: encoded("TIFF", compression="tiff_lzw"),
     "ppm": lambda: encoded("PPM"),
     "pgm text": lambda: b"P2\n3 2\n255\n10 20 30\n140 150 160\n",
 }
+
+if "avif" in features.modules and features.check("avif"):
+    FILES["avif"] = lambda: encoded("AVIF")
 
 
 def chunk(kind, body, crc=None):
@@ -174,6 +178,8 @@ def test_directory_missing_file_and_pipe(tmp_path):
         open_image(tmp_path)
     with pytest.raises(FileNotFoundError, match="no such image file"):
         open_image(tmp_path / "absent.png")
+    if not hasattr(os, "mkfifo"):  # Windows
+        return
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DecodeError, match="not a regular file"):
         open_image(tmp_path / "pipe")

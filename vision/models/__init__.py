@@ -1,1 +1,35 @@
-""""""
+"""Models of ``vision``: networks whose keys and numerics are those of the published checkpoints.
+
+    get_model, list_models   any of them by name
+    resnet50, ...            a builder for every name in ``list_models()``
+    resnet                   ResNet, ResNeXt, Wide ResNet (torchvision's keys)
+    resnet_small             ResNet for tiny images
+    efficientnet_lite        EfficientNet-Lite
+
+>>> from sensorium.vision import models
+>>> models.resnet18(num_classes=10).fc
+Linear(in_features=512, out_features=10, bias=True)
+"""
+
+from __future__ import annotations
+
+from ._registry import Builder, model_config as model_config
+from ._registry import get_model as get_model
+from ._registry import list_models as list_models
+from ._registry import register as register
+from .efficientnet_lite import EfficientNetLite as EfficientNetLite
+from .efficientnet_lite import MBConvBlock as MBConvBlock
+from .resnet import BasicBlock as BasicBlock
+from .resnet import Bottleneck as Bottleneck
+from .resnet import ResNet as ResNet
+from .resnet_small import SmallResNet as SmallResNet
+
+
+def __getattr__(name: str) -> Builder:
+    if name in list_models():
+        return Builder(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *list_models()])

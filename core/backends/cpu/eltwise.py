@@ -28,7 +28,7 @@ def is_dense(x: np.ndarray) -> bool:
 
 
 def same_layout(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether dense arrays have their elements in the same places (strides of 1-sized axes aside)."""
+    """Whether dense arrays have their elements in the same places; axes of size 1 may differ."""
     if a.shape != b.shape:
         return False
     return a.strides == b.strides or all(
@@ -65,7 +65,7 @@ def _bounded(x: np.ndarray, low: float, high: float | None, out: np.ndarray) -> 
             _binary_plan("min", count, x.dtype)(pointer(ceiling), end + offset, end + offset)
 
 
-_BOUNDS = {"relu": (0.0, None), "relu6": (0.0, 6.0)}
+_LIMITS: dict[str, tuple[float, float | None]] = {"relu": (0.0, None), "relu6": (0.0, 6.0)}
 
 
 # -- functions of one argument -------------------------------------------------------------------
@@ -93,14 +93,14 @@ def eltwise(
     """f(x) element by element, for a dense x; ``out`` may be x itself.
 
     ``kind`` is a name of ``constants.ELTWISE``, whose alpha and beta hold where none are given.
-    ``out`` must have the layout of x; clip wants both its limits. NaN stays NaN except in exp and
+    ``out`` must have the layout of x; clip's limits are alpha and beta. NaN stays NaN except in exp and
     hardsigmoid (``constants.LOSES_NAN``).
     """
     if out is None:
         out = np.empty_like(x)
-    bounds = (alpha, beta) if kind == "clip" else _BOUNDS.get(kind)
-    if bounds is not None:
-        _bounded(x, *bounds, out)
+    limits = _LIMITS.get(kind) if kind != "clip" else (alpha or 0.0, beta)
+    if limits is not None:
+        _bounded(x, *limits, out)
         return out
     key = ("eltwise", kind, x.size, x.dtype, alpha, beta)
     run = plans.get(key) or memory.plan(key, _forward, kind, x.size, x.dtype, alpha, beta)

@@ -59,6 +59,11 @@ def channels_last_copier(x: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | 
         return _copy_with_numpy
 
 
+def channels_last(x: np.ndarray) -> np.ndarray:
+    """x itself where it is channels-last, else a copy that is."""
+    return x if is_channels_last(x) else _copy_with_numpy(x)
+
+
 def _copy_with_numpy(x: np.ndarray) -> np.ndarray:
     out = empty_channels_last(x.shape, x.dtype)
     out[...] = x
@@ -111,5 +116,6 @@ class Packer:
 
     def _pack(self, weight: np.ndarray) -> np.ndarray:
         plain, out = np.ascontiguousarray(weight), memory.aligned(self._size)
-        self._reorder(pointer(plain), pointer(out))
+        if self._reorder is not None:
+            self._reorder(pointer(plain), pointer(out))
         return out

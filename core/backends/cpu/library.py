@@ -21,9 +21,12 @@ from . import constants as c
 FILE = "libdnnl.so.3"
 WHEEL = "onednn-cpu-gomp"
 Dims = ctypes.c_int64 * 12
-ExecArg = type("ExecArg", (ctypes.Structure,), {
-    "_fields_": [("arg", ctypes.c_int), ("memory", ctypes.c_void_p)],
-})  # fmt: skip
+
+
+class ExecArg(ctypes.Structure):
+    """dnnl_exec_arg_t: what an argument is and where it lies."""
+
+    _fields_ = (("arg", ctypes.c_int), ("memory", ctypes.c_void_p))
 
 
 class EngineError(OpError):

@@ -69,23 +69,25 @@ def _merge(first: Operand, axis: int) -> Operand | None:
     )
 
 
-def _simplify(a: Operand, b: Operand, y: Operand) -> tuple[Operand, Operand, Operand]:
+def _simplify(*operands: Operand) -> tuple[Operand, Operand, Operand]:
     """Fold batch axes into rows where b is one matrix, else into each other."""
+    a, b, y = operands
     while len(a[0]) > 2:
         axis = len(a[0]) - 3
         if b[0][axis] == 1:  # (..., B, M, K) @ (..., 1, K, N): B M rows
-            merged = _merge(a, axis), _drop(b, axis), _merge(y, axis)
+            new_a, new_b, new_y = _merge(a, axis), _drop(b, axis), _merge(y, axis)
         elif axis > 0 and a[0][axis - 1 : axis + 1] == b[0][axis - 1 : axis + 1]:
-            merged = _merge(a, axis - 1), _merge(b, axis - 1), _merge(y, axis - 1)
+            new_a, new_y = _merge(a, axis - 1), _merge(y, axis - 1)
+            new_b = _merge(b, axis - 1)
         else:
             break
-        if None in merged:
+        if new_a is None or new_b is None or new_y is None:
             break
-        a, b, y = merged
+        a, b, y = new_a, new_b, new_y
     return a, b, y
 
 
-def _drop(first: Operand, axis: int) -> Operand:
+def _drop(first: Operand, axis: int) -> Operand | None:
     shape, strides = first
     return (*shape[:axis], *shape[axis + 1 :]), (*strides[:axis], *strides[axis + 1 :])
 

@@ -14,6 +14,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -78,17 +79,30 @@ def last_strides(shape: Sequence[int]) -> tuple[int, ...]:
     return (outer, 1, *inner[:-1])
 
 
-class Desc:
-    """A memory descriptor: shape, element type and layout of one argument."""
+class _Handle:
+    """Owns one of oneDNN's objects; destroys it with the function it was given for that.
 
-    __slots__ = ("_as_parameter_",)
+    The function is kept beside the handle because modules may be gone when an interpreter ends.
+    """
 
-    def __init__(self, handle: int):
+    __slots__ = ("_as_parameter_", "_destroy")
+
+    def _own(self, handle: int | None, kind: str) -> None:
         self._as_parameter_ = handle
+        self._destroy = getattr(library.load().quick, f"dnnl_{kind}_destroy")
 
     def __del__(self) -> None:
-        if library._loaded is not None:
-            library._loaded.quick.dnnl_memory_desc_destroy(self._as_parameter_)
+        if getattr(self, "_as_parameter_", None):
+            self._destroy(self._as_parameter_)
+
+
+class Desc(_Handle):
+    """A memory descriptor: shape, element type and layout of one argument."""
+
+    __slots__ = ()
+
+    def __init__(self, handle: int | None):
+        self._own(handle, "memory_desc")
 
     def size(self) -> int:
         """Bytes a buffer of this layout takes."""
@@ -123,7 +137,7 @@ def describe(shape: Sequence[int], strides: Sequence[int], data_type: int) -> De
     handle = ctypes.c_void_p()
     args = (len(shape), dims(shape), data_type, dims(_harmless(shape, strides)))
     library.load().call("memory_desc_create_with_strides", handle, *args)
-    return Desc(handle.value or 0)
+    return Desc(handle.value)
 
 
 def _harmless(shape: Sequence[int], strides: Sequence[int]) -> list[int]:
@@ -141,20 +155,20 @@ def describe_any(shape: Sequence[int], data_type: int) -> Desc:
     handle = ctypes.c_void_p()
     args = (len(shape), dims(shape), data_type, c.FORMAT_ANY)
     library.load().call("memory_desc_create_with_tag", handle, *args)
-    return Desc(handle.value or 0)
+    return Desc(handle.value)
 
 
 # -- attributes: post-ops ------------------------------------------------------------------------
-class Attributes:
+class Attributes(_Handle):
     """User scratchpad and a chain of post-ops: ("eltwise", alg, alpha, beta), ("binary", alg,
     desc) or ("sum", scale)."""
 
-    __slots__ = ("_as_parameter_", "_keep")
+    __slots__ = ()
 
     def __init__(self, post_ops: Sequence[tuple] = ()):
         lib, handle = library.load(), ctypes.c_void_p()
         lib.call("primitive_attr_create", handle)
-        self._as_parameter_, self._keep = handle.value, post_ops
+        self._own(handle.value, "primitive_attr")
         lib.call("primitive_attr_set_scratchpad_mode", handle, c.USER_SCRATCHPAD)
         if post_ops:
             self._set(lib, post_ops)
@@ -168,29 +182,22 @@ class Attributes:
         lib.call("primitive_attr_set_post_ops", self, chain)
         lib.call("post_ops_destroy", chain)
 
-    def __del__(self) -> None:
-        library.load().quick.dnnl_primitive_attr_destroy(self._as_parameter_)
-
 
 # -- primitive descriptors -----------------------------------------------------------------------
-class PrimitiveDesc:
+class PrimitiveDesc(_Handle):
     """What oneDNN will run for some descriptors: its implementation and the layouts it chose."""
 
-    __slots__ = ("_as_parameter_", "detail", "name")
+    __slots__ = ("detail", "name")
 
     def __init__(self, name: str, detail: str, *args: object, post_ops: Sequence[tuple] = ()):
         lib, handle = library.load(), ctypes.c_void_p()
-        self._as_parameter_, self.name, self.detail = None, name, detail
+        self.name, self.detail = name, detail
         create = getattr(lib.quick, f"dnnl_{name}_primitive_desc_create")
         before = () if name == "reorder" else (lib.engine,)
         status = create(handle, *before, *args, Attributes(post_ops))
         if status:
             raise_for(status, name, detail)
-        self._as_parameter_ = handle.value
-
-    def __del__(self) -> None:
-        if self._as_parameter_:
-            library.load().quick.dnnl_primitive_desc_destroy(self._as_parameter_)
+        self._own(handle.value, "primitive_desc")
 
     def desc(self, what: int) -> Desc | None:
         """A copy of one of the layouts (QUERY_SRC ...); None where there is no such argument."""
@@ -201,7 +208,7 @@ class PrimitiveDesc:
         if query(self, what, 0, found_address) or not found.value:
             return None
         library.load().call("memory_desc_clone", copy, found)
-        return Desc(copy.value or 0)
+        return Desc(copy.value)
 
     def implementation(self) -> str:
         """Such as ``brgconv:avx512_core`` or ``ref:any`` (the slow loops)."""
@@ -225,57 +232,55 @@ def _borrow_scratchpad(size: int) -> np.ndarray:
 
 
 # -- primitives ----------------------------------------------------------------------------------
+class _Memory(_Handle):
+    """A memory object: a descriptor and, for the length of one execution, an address."""
+
+    __slots__ = ()
+
+    def __init__(self, desc: Desc):
+        lib, handle = library.load(), ctypes.c_void_p()
+        lib.call("memory_create", handle, desc, lib.engine, None)
+        self._own(handle.value, "memory")
+
+
 class _Bound:
     """Memory objects and the argument array of one execution at a time."""
 
-    __slots__ = ("array", "memories")
+    __slots__ = ("array", "handles", "memories")
 
     def __init__(self, args: Sequence[tuple[int, Desc]]):
-        lib = library.load()
-        self.memories: list[int] = []
-        self.array = (ExecArg * len(args))()
-        for slot, (number, desc) in zip(self.array, args):
-            handle = ctypes.c_void_p()
-            lib.call("memory_create", handle, desc, lib.engine, None)
-            self.memories.append(handle.value or 0)
-            slot.arg, slot.memory = number, handle.value
-
-    def __del__(self) -> None:
-        for handle in self.memories:
-            library.load().quick.dnnl_memory_destroy(handle)
+        self.memories = [_Memory(desc) for _, desc in args]
+        self.handles = [memory._as_parameter_ for memory in self.memories]
+        numbers = (number for number, _ in args)
+        self.array = (ExecArg * len(args))(*zip(numbers, self.handles))
 
 
-class Primitive:
+class Primitive(_Handle):
     """A compiled primitive; calling it with one address per argument runs it.
 
-    ``args`` are (DNNL_ARG number, descriptor) pairs in the order of the addresses.
+    ``args`` are (DNNL_ARG number, descriptor) pairs in the order of the addresses; those without
+    a descriptor are left out.
     """
 
-    __slots__ = ("_args", "_as_parameter_", "_execute", "_idle", "_scratch", "_set", "_stream",
-                 "_what", "implementation")  # fmt: skip
+    __slots__ = ("_args", "_execute", "_idle", "_scratch", "_set", "_stream", "_what",
+                 "implementation")  # fmt: skip
 
     def __init__(self, desc: PrimitiveDesc, args: Sequence[tuple[int, Desc | None]]):
         lib, handle = library.load(), ctypes.c_void_p()
-        self._as_parameter_, self._what = None, (desc.name, desc.detail)
+        self._what = desc.name, desc.detail
         status = lib.slow.dnnl_primitive_create(handle, desc)
         if status:
             raise_for(status, *self._what)
-        self._as_parameter_ = handle
+        self._own(handle.value, "primitive")
+        self._args = [(number, arg) for number, arg in args if arg is not None]
         pad = desc.desc(c.QUERY_SCRATCHPAD)
         self._scratch = pad.size() if pad else 0
-        self._args = [(number, arg) for number, arg in args if arg is not None]
-        if self._scratch:
+        if pad is not None and self._scratch:
             self._args.append((c.ARG_SCRATCHPAD, pad))
         self._idle: list[_Bound] = []
-        self._set, self._execute = (
-            lib.quick.dnnl_memory_set_data_handle,
-            lib.slow.dnnl_primitive_execute,
-        )
+        self._set = lib.quick.dnnl_memory_set_data_handle
+        self._execute = lib.slow.dnnl_primitive_execute
         self._stream, self.implementation = lib.stream, desc.implementation()
-
-    def __del__(self) -> None:
-        if self._as_parameter_:
-            library.load().quick.dnnl_primitive_destroy(self._as_parameter_)
 
     def __call__(self, *pointers: int) -> None:
         if threads.here.epoch != threads.epoch:
@@ -287,32 +292,33 @@ class Primitive:
         if self._scratch:
             status = self._run_with_scratchpad(bound, pointers)
         else:
-            set_handle = self._set
-            for memory, address in zip(bound.memories, pointers):
-                set_handle(memory, address)
-            status = self._execute(self._as_parameter_, self._stream, len(pointers), bound.array)
+            status = self._run(bound, pointers)
         self._idle.append(bound)
         if status:
             raise_for(status, *self._what)
 
+    def _run(self, bound: _Bound, pointers: tuple[int, ...]) -> int:
+        set_handle = self._set
+        for handle, address in zip(bound.handles, pointers):
+            set_handle(handle, address)
+        return self._execute(self._as_parameter_, self._stream, len(pointers), bound.array)
+
     def _run_with_scratchpad(self, bound: _Bound, pointers: tuple[int, ...]) -> int:
         block = _borrow_scratchpad(self._scratch)
-        set_handle, count = self._set, len(pointers) + 1
-        for memory, address in zip(bound.memories, (*pointers, pointer(block))):
-            set_handle(memory, address)
-        status = self._execute(self._as_parameter_, self._stream, count, bound.array)
-        if block.nbytes <= _KEEP:
-            _scratchpads.append(block)
-        return status
+        try:
+            return self._run(bound, (*pointers, pointer(block)))
+        finally:
+            if block.nbytes <= _KEEP:
+                _scratchpads.append(block)
 
 
 # -- the cache of plans --------------------------------------------------------------------------
 CAPACITY = 2048
-plans: dict[tuple, object] = {}
+plans: dict[tuple, Any] = {}
 _building = threading.RLock()  # also held across fork: no child is born inside oneDNN's own locks
 
 
-def plan(key: tuple, build: Callable[..., object], *args: object) -> object:
+def plan(key: tuple, build: Callable[..., Any], *args: Any) -> Any:
     """Build and keep the plan for a key that is not in ``plans``; the oldest ones go first."""
     with _building:
         found = plans.get(key)

@@ -8,6 +8,7 @@ and instance norm are left to the op layer.
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,8 @@ def _forward(x, eps, affine, relu, train):
     return plans.get(key) or memory.plan(key, _BatchForward, x, eps, affine, relu, train)
 
 
-def _vectors(*vectors: np.ndarray | None) -> list[np.ndarray | None]:
+def _vectors(*vectors: np.ndarray | None) -> list[Any]:
+    """Each as float32 without gaps."""
     return [v if v is None else np.ascontiguousarray(v, np.float32) for v in vectors]
 
 
@@ -156,8 +158,7 @@ def batch_norm_backward(
     relu = relu_workspace is not None
     key = ("batch norm g", g.dtype, x.shape, g.strides, x.strides, eps, scale is None, relu)
     found = plans.get(key) or memory.plan(key, _BatchBackward, g, x, eps, scale is not None, relu)
-    (mean, var, scale) = _vectors(mean, var, scale)
-    return found(g, x, mean, var, scale, relu_workspace)
+    return found(g, x, *_vectors(mean, var, scale), relu_workspace)
 
 
 # -- layer norm ----------------------------------------------------------------------------------
@@ -233,10 +234,11 @@ def layer_norm_backward(
     args = (x.shape, x.dtype, eps, scale is not None)
     run = plans.get(key) or memory.plan(key, _layer_backward, *args)
     g, x = np.ascontiguousarray(g), np.ascontiguousarray(x)
-    dx, given, results = np.empty(x.shape, x.dtype), (), (None, None)
+    dx, dscale, dshift = np.empty(x.shape, x.dtype), None, None
+    args = [pointer(a) for a in (x, g, dx, mean, var)]
     if scale is not None:
-        given = _vectors(scale, scale)
-        results = np.empty(x.shape[-1], np.float32), np.empty(x.shape[-1], np.float32)
-    after = results if scale is not None else ()
-    run(*(pointer(a) for a in (x, g, dx, mean, var, *given, *after)))
-    return dx, *results
+        (given,) = _vectors(scale)
+        dscale, dshift = np.empty(x.shape[-1], np.float32), np.empty(x.shape[-1], np.float32)
+        args += [pointer(a) for a in (given, given, dscale, dshift)]
+    run(*args)
+    return dx, dscale, dshift

@@ -50,9 +50,17 @@ class _Forward:
         self.copy_x = layout.channels_last_copier(x)
         args = ((c.ARG_SRC, g.src), (c.ARG_DST, g.dst), (c.ARG_WORKSPACE, space))
         self.run = Primitive(desc, args)
+        self.loses_nan = kind == "max" and x.dtype == np.float32
 
     def __call__(self, x):
         x = self.copy_x(x) if self.copy_x else x
+        y, workspace = self._pool(x)
+        if self.loses_nan and np.isnan(np.maximum.reduce(x, axis=None)):
+            marks, _ = self._pool(layout.channels_last(np.isnan(x).astype(self.dtype)))
+            y[marks > 0] = np.nan
+        return y, workspace
+
+    def _pool(self, x):
         y = layout.empty_channels_last(self.y_shape, self.dtype)
         if self.space is None:
             self.run(pointer(x), pointer(y))
@@ -74,7 +82,9 @@ def pool_forward(
     """(y, workspace): the largest or the mean element of each window.
 
     The workspace (that of a max pool with ``train``, else None) has y's shape and counts the
-    elements of a window row by row. Padding as in conv_forward. NaN is not kept by a max pool.
+    elements of a window row by row. Padding as in conv_forward. A float32 max pool keeps NaN, as
+    PyTorch's does (oneDNN's own does not); a window of nothing but -inf gives the lowest finite
+    number.
     """
     key = ("pool", kind, x.dtype, x.shape, x.strides, kernel, stride, padding, dilation, train)
     args = (kind, x, kernel, stride, padding, dilation, train)

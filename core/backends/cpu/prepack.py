@@ -42,15 +42,15 @@ _lock = threading.RLock()  # re-entrant: a weak reference's callback may come at
 
 def owner(array: np.ndarray) -> object:
     """The object that holds the memory an array looks at: the end of its chain of bases."""
-    found: object = array
+    found: Any = array
     while True:
         if isinstance(found, np.ndarray):
-            below = found.base
+            below: Any = found.base
         elif isinstance(found, memoryview):
             below = found.obj
         else:
             return found
-        if below is None:
+        if below is None or type(below) is bytes:  # nobody can write bytes: the array will do
             return found
         found = below
 
@@ -95,7 +95,8 @@ def packed_when_reused(
     where = _where(array, key)
     found = _quick(array, where)
     if found is None:
-        return _note(array, where)
+        _note(array, where)
+        return None
     return _make(array, where, make) if found is _SEEN else found
 
 

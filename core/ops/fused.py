@@ -1,0 +1,76 @@
+"""Several steps as one op, for inference: what eager code can fuse without a compiler.
+
+Fused ops have no gradient of their own: callers use them only where none is wanted, and the plain
+steps elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backends.cpu import onednn
+from ..backends.cpu.folding import folded
+from ..errors import DTypeError
+from ._declare import Array, op
+from .activation import relu, relu6, silu
+from .conv import Pairs, _conv
+from .norm import _normalise, _vector
+
+ACTIVATIONS = {None: lambda x: x, "relu": relu, "relu6": relu6, "silu": silu}
+
+
+@op(differentiable=0)
+def conv_norm_act(
+    input: Array, weight: Array, bias: Array | None, norm_weight: Array | None,
+    norm_bias: Array | None, running_mean: Array, running_var: Array, residual: Array | None,
+    eps: float, stride: Any, padding: Pairs, dilation: Any, groups: int, activation: str | None,
+) -> Array:
+    """activation(batch_norm(conv(input)) + residual) with frozen statistics, in one pass.
+
+    activation is None, "relu", "relu6" or "silu"; padding is pairs (before, after) a dimension.
+
+    Folding: w' = w s, b' = (b - mean) s + norm_bias with s = norm_weight / sqrt(var + eps).
+    """
+    if activation not in ACTIVATIONS:
+        raise DTypeError(f"conv_norm_act: activation {activation!r} is not one of {list(ACTIVATIONS)}")
+    y = _conv(input, weight, stride, padding, dilation, groups)
+    if bias is not None:
+        y = y + _vector(bias, y.ndim)
+    y = _normalise(y, running_mean, running_var, norm_weight, norm_bias, eps)
+    y = y if residual is None else y + residual
+    return ACTIVATIONS[activation](y)
+
+
+@conv_norm_act.fast("onednn", when=lambda x, w, *rest: onednn.takes_conv(x, w))
+def _(input, weight, bias, norm_weight, norm_bias, running_mean, running_var, residual, eps, stride,
+      padding, dilation, groups, activation):  # fmt: skip
+    norm = (norm_weight, norm_bias, running_mean, running_var)
+    scaled, start = folded(weight, bias, norm, eps)
+    return onednn.conv_forward(
+        input, scaled, start, stride, padding, dilation, groups, activation=activation,
+        residual=residual,
+    )  # fmt: skip
+
+
+def _slow(x: Any, w: Any, b: Any, nw: Any, nb: Any, m: Any, v: Any, r: Any, eps: float, *rest: Any) -> Any:
+    from .conv import _slow_conv
+
+    *geometry, activation = rest
+    y = _slow_conv(x, w, *geometry) + (0 if b is None else b[:, None, None])
+    for c in range(y.shape[1]):
+        y[:, c] = (y[:, c] - m[c]) / (v[c] + eps) ** 0.5 * nw[c] + nb[c]
+    y = y if r is None else y + r
+    return np.maximum(y, 0) if activation == "relu" else y
+
+
+@conv_norm_act.samples(reference=_slow, tolerance=1e-11)
+def _(rng):
+    def vectors():
+        return rng.normal(size=4), rng.normal(size=4), rng.normal(size=4), rng.uniform(0.5, 2, 4)
+
+    geometry = ((1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    x, w = rng.normal(size=(1, 3, 5, 4)), rng.normal(size=(4, 3, 3, 3))
+    yield x, w, None, *vectors(), rng.normal(size=(1, 4, 5, 4)), 1e-5, *geometry, "relu"
+    yield x, w, rng.normal(size=4), *vectors(), None, 1e-3, *geometry, None

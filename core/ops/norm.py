@@ -1,0 +1,440 @@
+"""Normalisation: batch, layer, group and instance norm.
+
+y = (x - mean) / sqrt(var + eps) * weight + bias, mean and biased variance over: batch and space for
+each channel (batch norm), the last dimensions (layer norm), groups of channels and space of each
+sample (group and instance norm). Sources: Ioffe and Szegedy (2015), Ba et al. (2016), Wu and He (2018).
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..backends.cpu import onednn
+from ..errors import DTypeError, ShapeError
+from ._declare import Array, op
+from ._dims import sizes
+from .arithmetic import mul
+from .exponential import rsqrt
+from .reduce import _sum, mean
+from .shape import _reshape_view, reshape
+
+
+def _vector(v: Any, ndim: int) -> Any:
+    """A vector over channels, shaped to meet (N, C, ...)."""
+    return _reshape_view(v, (1, -1, *(1,) * (ndim - 2)))
+
+
+def _channel_axes(ndim: int) -> tuple[int, ...]:
+    return (0, *range(2, ndim))
+
+
+def _count(shape: Any) -> int:
+    return prod(shape) // max(shape[1], 1)
+
+
+# -- batch norm with the batch's own statistics --------------------------------------------------
+@op(outputs=("y", "mean", "var"))
+def _batch_norm_train(
+    input: Array, weight: Array | None, bias: Array | None, eps: float
+) -> Array:
+    """The batch normalised with its own mean and biased variance, which are returned too."""
+    axes, n = _channel_axes(input.ndim), _count(input.shape)
+    average = np.add.reduce(input, axes, keepdims=True) / n
+    off = input - average
+    spread = np.add.reduce(off * off, axes) / n
+    y = off / np.sqrt(_vector(spread, input.ndim) + input.dtype.type(eps))
+    if weight is not None:
+        y = y * _vector(weight, input.ndim) + _vector(bias, input.ndim)
+    return y, average.reshape(-1), spread
+
+
+@_batch_norm_train.grad
+def _(g, input, weight, mean, var, eps):
+    return _batch_norm_backward(g, input, weight, mean, var, eps)
+
+
+@op(outputs=("dx", "dweight", "dbias"), differentiable=3)
+def _batch_norm_backward(
+    g: Array, input: Array, weight: Array | None, mean: Array, var: Array, eps: float
+) -> Array:
+    """The gradients of input, weight and bias; mean and var are those of the input."""
+    axes, n, d = _channel_axes(input.ndim), _count(input.shape), input.ndim
+    inverse = 1 / np.sqrt(var + input.dtype.type(eps))
+    z = (input - _vector(mean, d)) * _vector(inverse, d)
+    dbias = np.add.reduce(g, axes)
+    dweight = np.add.reduce(g * z, axes)
+    scale = inverse if weight is None else inverse * weight
+    dx = (g - _vector(dbias, d) / n - z * (_vector(dweight, d) / n)) * _vector(scale, d)
+    return dx, dweight, dbias
+
+
+@_batch_norm_backward.grad
+def _(h, g, input, weight, eps):
+    """Through a composition of differentiable ops: rare enough to be written for clarity."""
+    from ..autograd.engine import grad
+    from ..autograd.mode import enable_grad
+
+    with enable_grad():
+        leaves = [_leaf(v) for v in (g, input, weight)]
+        outs = _composed_backward(*leaves, eps)
+        live = [v for v in leaves if v is not None]
+        pairs = [(o, _as_tensor(k)) for o, k in zip(outs, h) if o is not None]
+        found = iter(grad([o for o, _ in pairs], live, [k for _, k in pairs],
+                          create_graph=_is_tensor(h[0]), allow_unused=True))  # fmt: skip
+    got = [None if v is None else next(found) for v in leaves]
+    raw = [v if v is None or _is_tensor(h[0]) else v.array for v in got]
+    return (*raw, None, None)
+
+
+def _is_tensor(v: Any) -> bool:
+    from ..tensor import Tensor
+
+    return isinstance(v, Tensor)
+
+
+def _as_tensor(v: Any) -> Any:
+    from ..tensor import wrap
+
+    return v if _is_tensor(v) else wrap(v)
+
+
+def _leaf(v: Any) -> Any:
+    """v as a tensor one can differentiate by: itself if it is in a graph, else a new leaf."""
+    if v is None:
+        return None
+    out = _as_tensor(v)
+    if not out.needs_grad:
+        out = out.detach()
+        out.requires_grad = True
+    return out
+
+
+def _composed_backward(g: Any, x: Any, weight: Any, eps: float) -> tuple[Any, Any, Any]:
+    axes, n, d = _channel_axes(x.ndim), _count(x.shape), x.ndim
+    off = x - mean(x, axes, True)
+    inverse = rsqrt(mean(off * off, axes, True) + eps)
+    z = off * inverse
+    dbias, dweight = _sum(g, axes, True), _sum(g * z, axes, True)
+    scale = inverse if weight is None else inverse * _vector(weight, d)
+    dx = (g - dbias / n - z * (dweight / n)) * scale
+    return dx, reshape(dweight, (-1,)), reshape(dbias, (-1,))
+
+
+@_batch_norm_train.fast("onednn", when=lambda x, w, b, eps: _onednn_batch(x, w))
+def _(input, weight, bias, eps):
+    y, average, spread, _ = onednn.batch_norm_forward_train(input, weight, bias, eps)
+    return y, average, spread
+
+
+@_batch_norm_backward.fast("onednn", when=lambda g, x, w, *_: _onednn_batch(x, w) and g.dtype == x.dtype)
+def _(g, input, weight, mean, var, eps):
+    scale = np.ones(input.shape[1], input.dtype) if weight is None else weight
+    return onednn.batch_norm_backward(g, input, mean, var, scale, eps)
+
+
+def _onednn_batch(x: Any, weight: Any) -> bool:
+    return x.dtype == np.float32 and onednn.takes_batch_norm(x) and (
+        weight is None or weight.dtype == x.dtype
+    )
+
+
+def _slow_batch_norm(x: Any, w: Any, b: Any, eps: float) -> Any:
+    y, means, variances = np.zeros_like(x), [], []
+    for c in range(x.shape[1]):
+        values = x[:, c]
+        means.append(values.mean())
+        variances.append(((values - means[-1]) ** 2).mean())
+        y[:, c] = (values - means[-1]) / (variances[-1] + eps) ** 0.5
+        y[:, c] = y[:, c] * (1 if w is None else w[c]) + (0 if b is None else b[c])
+    return y, np.array(means), np.array(variances)
+
+
+@_batch_norm_train.samples(reference=_slow_batch_norm, tolerance=1e-11)
+def _(rng):
+    for shape in [(4, 3), (2, 3, 4, 5), (3, 2, 6), (8, 16, 8, 8)]:
+        yield rng.normal(size=shape), rng.normal(size=shape[1]), rng.normal(size=shape[1]), 1e-5
+    yield rng.normal(size=(4, 3, 2)), None, None, 1e-3
+
+
+def _slow_batch_norm_backward(g: Any, x: Any, w: Any, m: Any, v: Any, eps: float) -> Any:
+    dx, dw, db = np.zeros_like(x), [], []
+    for c in range(x.shape[1]):
+        gc, xc, n = g[:, c], x[:, c], x[:, c].size
+        s = (v[c] + eps) ** 0.5
+        z = (xc - m[c]) / s
+        dw.append((gc * z).sum())
+        db.append(gc.sum())
+        dx[:, c] = (1 if w is None else w[c]) / (n * s) * (n * gc - gc.sum() - z * (gc * z).sum())
+    return dx, np.array(dw), np.array(db)
+
+
+@_batch_norm_backward.samples(reference=_slow_batch_norm_backward, tolerance=1e-10, smooth=False)
+def _(rng):
+    for shape in [(4, 3), (2, 3, 4, 5), (8, 16, 8, 8)]:
+        x, g = rng.normal(size=shape), rng.normal(size=shape)
+        _, m, v = _slow_batch_norm(x, None, None, 0.0)
+        yield g, x, rng.normal(size=shape[1]), m, v, 1e-5
+
+
+# -- batch norm with given statistics ------------------------------------------------------------
+@op
+def _normalise(
+    input: Array, mean: Array, var: Array, weight: Array | None, bias: Array | None, eps: float
+) -> Array:
+    """(input - mean) / sqrt(var + eps) * weight + bias with vectors over channels."""
+    scale = 1 / np.sqrt(var + var.dtype.type(eps))
+    scale = scale if weight is None else scale * weight
+    shift = -mean * scale if bias is None else bias - mean * scale
+    return input * _vector(scale, input.ndim) + _vector(shift, input.ndim)
+
+
+@_normalise.grad("input")
+def _(g, var, weight, eps):
+    return g * _vector(_scale(var, weight, eps), g.ndim)
+
+
+@_normalise.grad("mean")
+def _(g, var, weight, eps):
+    return -_sum(g, _channel_axes(g.ndim), False) * _scale(var, weight, eps)
+
+
+@_normalise.grad("var")
+def _(g, input, mean, var, weight, eps):
+    total = _sum(g * (input - _vector(mean, g.ndim)), _channel_axes(g.ndim), False)
+    scale = _scale(var, weight, eps)
+    return total * scale * (-0.5 / (var + eps))
+
+
+@_normalise.grad("weight")
+def _(g, input, mean, var, eps):
+    total = _sum(g * (input - _vector(mean, g.ndim)), _channel_axes(g.ndim), False)
+    return total * rsqrt(var + eps)
+
+
+@_normalise.grad("bias")
+def _(g):
+    return _sum(g, _channel_axes(g.ndim), False)
+
+
+def _scale(var: Any, weight: Any, eps: float) -> Any:
+    scale = rsqrt(var + eps)
+    return scale if weight is None else scale * weight
+
+
+@_normalise.fast("onednn", when=lambda x, m, v, w, b, eps: _onednn_batch(x, w) and m.dtype == x.dtype)
+def _(input, mean, var, weight, bias, eps):
+    return onednn.batch_norm_inference(input, mean, var, weight, bias, eps)
+
+
+@_normalise.samples(reference=lambda x, m, v, w, b, eps: np.stack(
+    [(x[:, c] - m[c]) / (v[c] + eps) ** 0.5 * w[c] + b[c] for c in range(x.shape[1])], 1),
+    tolerance=1e-11)  # fmt: skip
+def _(rng):
+    for shape in [(4, 3), (2, 3, 4, 5), (8, 16, 8, 8)]:
+        c = shape[1]
+        yield (rng.normal(size=shape), rng.normal(size=c), rng.uniform(0.5, 2, c),
+               rng.normal(size=c), rng.normal(size=c), 1e-5)  # fmt: skip
+
+
+def batch_norm(
+    input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
+    training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+) -> Any:
+    """(x - mean) / sqrt(var + eps) * weight + bias for every channel of (N, C, ...).
+
+    In training the statistics are the batch's, and running ones move towards them by momentum (the
+    running variance towards the unbiased one), in place; else the running ones are used.
+
+    >>> import sensorium as sn
+    >>> x = sn.tensor([[1.0], [3.0]])
+    >>> sn.nn.functional.batch_norm(x, None, None, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
+    """
+    _check_batch_norm(input, running_mean, running_var, weight, bias, training)
+    if not training:
+        return _normalise(input, running_mean, running_var, weight, _both(weight, bias, 0), eps)
+    if _count(input.shape) < 2:
+        raise ShapeError(
+            f"batch_norm: training wants more than one value a channel, got x {tuple(input.shape)}"
+        )
+    y, average, spread = _batch_norm_train(
+        input, _both(bias, weight, 1), _both(weight, bias, 0), eps
+    )
+    if running_mean is not None:
+        n = _count(input.shape)
+        _move(running_mean, average.array, momentum)
+        _move(running_var, spread.array * (n / (n - 1)), momentum)
+    return y
+
+
+def _both(given: Any, value: Any, fill: float) -> Any:
+    """value, or a vector of fill where only the other of weight and bias was given."""
+    if value is not None or given is None:
+        return value
+    from ..create import full_like
+
+    return full_like(given.detach(), fill)
+
+
+def _move(running: Any, towards: Any, momentum: float) -> None:
+    from ..inplace import wrote
+
+    kind = running.array.dtype.type
+    running.array *= kind(1 - momentum)
+    running.array += (towards * kind(momentum)).astype(running.dtype, copy=False)
+    wrote(running)
+
+
+def _check_batch_norm(x: Any, mean: Any, var: Any, weight: Any, bias: Any, training: bool) -> None:
+    if x.ndim < 2:
+        raise ShapeError(f"batch_norm: want (N, C, ...), got x {tuple(x.shape)}")
+    if x.dtype.kind not in "fV":
+        raise DTypeError(f"batch_norm: want a floating-point x, got {x.dtype}")
+    if not training and (mean is None or var is None):
+        raise ShapeError("batch_norm: running_mean and running_var are needed outside training")
+    named = {"running_mean": mean, "running_var": var, "weight": weight, "bias": bias}
+    for name, v in named.items():
+        if v is not None and tuple(v.shape) != (x.shape[1],):
+            raise ShapeError(
+                f"batch_norm: {name} {tuple(v.shape)} does not fit the {x.shape[1]} channels of x "
+                f"{tuple(x.shape)}"
+            )
+
+
+# -- layer norm ----------------------------------------------------------------------------------
+@op(outputs=("y", "mean", "inverse"))
+def _layer_norm(input: Array, weight: Array | None, bias: Array | None, eps: float) -> Array:
+    """The last dimension normalised; also its mean and 1 / sqrt(var + eps), size 1 kept."""
+    n = input.shape[-1]
+    average = np.add.reduce(input, -1, keepdims=True) / n
+    off = input - average
+    spread = np.add.reduce(off * off, -1, keepdims=True) / n
+    inverse = 1 / np.sqrt(spread + input.dtype.type(eps))
+    y = off * inverse
+    if weight is not None:
+        y = y * weight
+    return y if bias is None else y + bias, average, inverse
+
+
+@_layer_norm.grad
+def _(g, input, weight, mean, inverse, needs):
+    if _is_tensor(g):  # a graph of the gradient is wanted: statistics must depend on the input
+        mean, inverse = _row_statistics(input, inverse)
+    z = (input - mean) * inverse
+    gw = g if weight is None else g * weight
+    n = 1 / input.shape[-1]
+    last = (input.ndim - 1,)
+    dx = (gw - _sum(gw, last, True) * n - z * (_sum(gw * z, last, True) * n)) * inverse
+    return dx, g * z if needs[1] else None, g if needs[2] else None
+
+
+def _row_statistics(input: Any, inverse: Any) -> tuple[Any, Any]:
+    """mean and inverse as functions of the input; eps is what the kept inverse implies."""
+    last = (input.ndim - 1,)
+    average = mean(input, last, True)
+    off = input - average
+    spread = mean(off * off, last, True)
+    eps = (1 / (inverse * inverse) - spread).detach()
+    return average, rsqrt(spread + eps)
+
+
+@_layer_norm.fast("onednn", when=lambda x, w, b, eps: x.dtype == np.float32 and (
+    onednn.takes_layer_norm(x) and all(v is None or v.dtype == x.dtype for v in (w, b))))  # fmt: skip
+def _(input, weight, bias, eps):
+    n = input.shape[-1]
+    if weight is None and bias is not None:
+        weight = np.ones(n, input.dtype)
+    if bias is None and weight is not None:
+        bias = np.zeros(n, input.dtype)
+    y, average, spread = onednn.layer_norm_forward(input, weight, bias, eps)
+    shape = (*input.shape[:-1], 1)
+    return y, average.reshape(shape), (1 / np.sqrt(spread + np.float32(eps))).reshape(shape)
+
+
+def _slow_layer_norm(x: Any, w: Any, b: Any, eps: float) -> Any:
+    y, means, inverses = np.zeros_like(x), np.zeros((*x.shape[:-1], 1)), np.zeros((*x.shape[:-1], 1))
+    for i in np.ndindex(*x.shape[:-1]):
+        means[i] = x[i].mean()
+        inverses[i] = (x[i].var() + eps) ** -0.5
+        y[i] = (x[i] - means[i]) * inverses[i] * (1 if w is None else w) + (0 if b is None else b)
+    return y, means, inverses
+
+
+@_layer_norm.samples(reference=_slow_layer_norm, tolerance=1e-11)
+def _(rng):
+    for shape in [(4, 5), (2, 3, 6), (32, 64)]:
+        yield rng.normal(size=shape), rng.normal(size=shape[-1]), rng.normal(size=shape[-1]), 1e-5
+    yield rng.normal(size=(4, 5)), None, None, 1e-3
+
+
+def layer_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, normalized_shape.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.layer_norm(sn.tensor([1.0, 3.0]), (2,))
+    tensor([-1.0000,  1.0000])
+    """
+    shape = sizes("layer_norm", (tuple(normalized_shape),)) if not isinstance(
+        normalized_shape, int) else (normalized_shape,)  # fmt: skip
+    if tuple(input.shape[input.ndim - len(shape) :]) != shape or not shape:
+        raise ShapeError(f"layer_norm: x {tuple(input.shape)} does not end in {shape}")
+    for name, v in (("weight", weight), ("bias", bias)):
+        if v is not None and tuple(v.shape) != shape:
+            raise ShapeError(f"layer_norm: {name} {tuple(v.shape)} is not {shape}")
+    if len(shape) == 1:
+        return _layer_norm(input, weight, bias, eps)[0]
+    flat = reshape(input, (*input.shape[: input.ndim - len(shape)], -1))
+    vectors = [v if v is None else reshape(v, (-1,)) for v in (weight, bias)]
+    return reshape(_layer_norm(flat, *vectors, eps)[0], tuple(input.shape))
+
+
+# -- group and instance norm ---------------------------------------------------------------------
+def group_norm(
+    input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """(x - mean) / sqrt(var + eps) * weight + bias over groups of channels and space of each sample.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.group_norm(sn.ones(1, 4, 2), 2).shape
+    sensorium.Size([1, 4, 2])
+    """
+    if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
+        raise ShapeError(
+            f"group_norm: {num_groups} groups do not divide the channels of x {tuple(input.shape)}"
+        )
+    rows = reshape(input, (input.shape[0], num_groups, -1))
+    y = reshape(_layer_norm(rows, None, None, eps)[0], tuple(input.shape))
+    if weight is not None:
+        y = mul(y, _vector(weight, input.ndim))
+    return y if bias is None else y + _vector(bias, input.ndim)
+
+
+def instance_norm(
+    input: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None,
+    bias: Any = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
+) -> Any:
+    """(x - mean) / sqrt(var + eps) * weight + bias over the space of each channel of each sample.
+
+    Running statistics, if given, move towards the batch's averages in place, as in batch norm;
+    without use_input_stats they are what is used.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.instance_norm(sn.tensor([[[1.0, 3.0]]]))
+    tensor([[[-1.0000,  1.0000]]])
+    """
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if input.ndim < 3 or prod(input.shape[2:]) < 2:
+        raise ShapeError(f"instance_norm: want more than one place a channel, got {tuple(input.shape)}")
+    if running_mean is not None:
+        n = prod(input.shape[2:])
+        rows = input.array.reshape(*input.shape[:2], -1)
+        _move(running_mean, rows.mean(axis=(0, 2)), momentum)
+        _move(running_var, rows.var(axis=2).mean(0) * (n / (n - 1)), momentum)
+    return group_norm(input, input.shape[1], weight, bias, eps)
