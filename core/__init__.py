@@ -66,6 +66,15 @@ from .dtypes import (
     uint32 as uint32,
     uint64 as uint64,
 )
+from .generator import (
+    Generator as Generator,
+    default_generator as default_generator,
+    get_rng_state as get_rng_state,
+    initial_seed as initial_seed,
+    manual_seed as manual_seed,
+    seed as seed,
+    set_rng_state as set_rng_state,
+)
 from .ops import (
     abs as abs,
     add as add,
@@ -195,12 +204,7 @@ from .ops import (
     where as where,
 )
 from .random import (
-    Generator as Generator,
     bernoulli as bernoulli,
-    default_generator as default_generator,
-    get_rng_state as get_rng_state,
-    initial_seed as initial_seed,
-    manual_seed as manual_seed,
     multinomial as multinomial,
     normal as normal,
     rand as rand,
@@ -210,8 +214,6 @@ from .random import (
     randn as randn,
     randn_like as randn_like,
     randperm as randperm,
-    seed as seed,
-    set_rng_state as set_rng_state,
 )
 from .tensor import (
     Size as Size,

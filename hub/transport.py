@@ -138,7 +138,7 @@ def _send(url: str, token: str | None, headers: Mapping[str, str], policy: Polic
     if token or own:
         fields["Authorization"] = f"Bearer {token}" if token else str(own)
     watch = _Watch(policy.header_timeout)
-    with _session(watch) as session:
+    with _session(watch) as session, contextlib.ExitStack() as stack:
         with breaking(redact(url)), watch:
             response = session.get(
                 clean,
@@ -148,8 +148,9 @@ def _send(url: str, token: str | None, headers: Mapping[str, str], policy: Polic
                 timeout=(policy.connect_timeout, policy.read_timeout),
                 auth=lambda request: request,  # keeps .netrc and the address's user out
             )
-        with contextlib.closing(response):
-            yield response
+            # Headers that end with the connection look complete to http.client: close those too.
+            stack.enter_context(contextlib.closing(response))
+        yield response
 
 
 def _take_credentials(url: str) -> tuple[str, str | None]:
@@ -242,6 +243,12 @@ def breaking(url: str) -> Iterator[None]:
     try:
         yield
     except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
+        root = _root(error)
+        if type(root).__name__ == "SSLCertVerificationError":  # will not mend itself
+            raise DownloadError(
+                f"{url}: {reason(error)}; behind a company proxy, set REQUESTS_CA_BUNDLE to its "
+                "certificates"
+            ) from None
         raise Broken(f"{url}: {reason(error)}") from None
 
 
@@ -250,11 +257,15 @@ _ADDRESS = re.compile(r"https?://\S+")
 
 def reason(error: BaseException) -> str:
     """The innermost cause in a few words, addresses redacted."""
-    seen = error
+    root = _root(error)
+    text = _ADDRESS.sub(lambda match: redact(match[0]), str(root)) or type(root).__name__
+    return f"{type(root).__name__}: {text[:200]}"
+
+
+def _root(error: BaseException) -> BaseException:
+    """What the libraries' exceptions were raised from, followed to the end."""
     while True:
-        inner = seen.__cause__ or seen.__context__ or getattr(seen, "reason", None)
-        if not isinstance(inner, BaseException) or inner is seen:
-            break
-        seen = inner
-    text = _ADDRESS.sub(lambda match: redact(match[0]), str(seen)) or type(seen).__name__
-    return f"{type(seen).__name__}: {text[:200]}"
+        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
+        if not isinstance(inner, BaseException) or inner is error:
+            return error
+        error = inner

@@ -54,9 +54,7 @@ class ImageClassification:
             return self._batch([images], top_k)[0]
         every = list(images)
         starts = range(0, len(every), self.batch_size)
-        return [
-            row for n in starts for row in self._batch(every[n : n + self.batch_size], top_k)
-        ]
+        return [row for n in starts for row in self._batch(every[n : n + self.batch_size], top_k)]
 
     def _batch(self, images: list[Photo], top_k: int) -> list[list[Label]]:
         inputs = sn.stack([self.model.preprocess(_image(image)) for image in images])

@@ -11,6 +11,7 @@ the dimensions that broadcasting grew, cast where promotion had changed the type
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from sys import getrefcount
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..backends.quiet import loud, quiet
 from ..errors import AutogradError, DTypeError, ShapeError
 from ..tensor import Tensor, wrap
 from .mode import set_grad_enabled
-from .node import RELEASED, Identity, Node, cell_of
+from .node import RELEASED, Identity, Node, Pick, cell_of
 
 
 # -- public --------------------------------------------------------------------------------------
@@ -143,26 +144,16 @@ def _run(
 ) -> dict[Any, Any]:
     """Gradients at the wanted edges, or at all leaves; raw arrays unless recorded."""
     order = _youngest_first([edge for edge, _ in roots])
-    steps = set(order)
-    if wanted is not None:
-        order, steps = _leading_to(order, set(wanted))
     pending: dict[Any, Any] = {}
-    captured: dict[Any, Any] = {}
     token = quiet()
     try:
         for edge, g in roots:
             _deposit(pending, edge, g if recorded else g.array)
-        for node in order:
-            g = pending.pop(node, None)
-            if g is None:
-                continue
-            if node.hooks:
-                g = _run_hooks(node.hooks, g)
-            if wanted is not None and any(node is w for w in wanted):
-                captured[node] = g
-            if node in steps:
-                _step(node, g, pending, retain, recorded)
-            g = None  # the last reference goes before the next node allocates
+        captured = (
+            _walk(order, pending, retain, recorded)
+            if wanted is None
+            else _walk_towards(wanted, order, pending, retain, recorded)
+        )
     finally:
         loud(token)
     for leaf, g in pending.items():
@@ -171,9 +162,39 @@ def _run(
     return captured
 
 
+def _walk(
+    order: list[Node], pending: dict[Any, Any], retain: bool, recorded: bool
+) -> dict[Any, Any]:
+    """Step through every node that a gradient reaches; leaves' gradients stay in pending."""
+    for node in order:
+        g = pending.pop(node, None)
+        if g is not None:
+            _step(node, _run_hooks(node.hooks, g) if node.hooks else g, pending, retain, recorded)
+            g = None  # the last reference goes before the next node allocates
+    return {}
+
+
+def _walk_towards(
+    wanted: list[Any], order: list[Node], pending: dict[Any, Any], retain: bool, recorded: bool
+) -> dict[Any, Any]:
+    """Step only through nodes that lead to a wanted edge; the gradients of wanted nodes."""
+    order, leading = _leading_to(order, set(wanted))
+    captured: dict[Any, Any] = {}
+    for node in order:
+        g = pending.pop(node, None)
+        if g is None:
+            continue
+        g = _run_hooks(node.hooks, g) if node.hooks else g
+        if any(node is w for w in wanted):
+            captured[node] = g
+        if node in leading:
+            _step(node, g, pending, retain, recorded)
+    return captured
+
+
 def _youngest_first(roots: list[Any]) -> list[Node]:
     """Every node the roots lead to, by falling sequence number."""
-    seen = {edge for edge in roots if isinstance(edge, Node)}
+    seen = {edge for edge in roots if edge.__class__ is Node}
     stack = list(seen)
     while stack:
         for edge in stack.pop().edges:
@@ -183,8 +204,7 @@ def _youngest_first(roots: list[Any]) -> list[Node]:
     return sorted(seen, key=_sequence, reverse=True)
 
 
-def _sequence(node: Node) -> int:
-    return node.sequence
+_sequence = attrgetter("sequence")
 
 
 def _leading_to(order: list[Node], wanted: set[Any]) -> tuple[list[Node], set[Node]]:
@@ -198,28 +218,29 @@ def _leading_to(order: list[Node], wanted: set[Any]) -> tuple[list[Node], set[No
 
 def _step(node: Node, g: Any, pending: dict[Any, Any], retain: bool, recorded: bool) -> None:
     """Turn the gradient of node's output into those of its inputs and hand them on."""
-    op = node.op
-    if op.name == "pick":  # one of several outputs: wait for the others
-        (shared,) = node.edges
-        slots = pending.setdefault(shared, [None] * len(shared.shape))
-        slots[node.saved] = g
-        return
-    saved = node.saved
+    op, saved, edges = node.op, node.saved, node.edges
     if saved is RELEASED:
         raise AutogradError(
             f"backward of {op.name}: the graph was already used and released; "
             "pass retain_graph=True to the first backward to go through it twice"
         )
-    node.check_unchanged()
+    if op is Pick:  # one of several outputs: wait for the others
+        slots = pending.setdefault(edges[0], [None] * len(edges[0].shape))
+        slots[saved] = g
+        return
+    writes = 0
+    for cell in node.cells:
+        writes += cell[0]
+    if writes != node.stamp:
+        node.refuse_changed(writes)
     if g.__class__ is list:
         g = _fill(node, g, recorded)
-    if recorded:
-        saved = as_tensors(node, saved)
-    for edge, share in zip(node.edges, op.pull(g, saved, node.edges)):
+    shares = op.pull(g, as_tensors(node, saved) if recorded else saved, edges)
+    if not retain:
+        node.saved, node.cells, node.stamp = RELEASED, (), 0
+    for edge, share in zip(edges, shares):
         if edge is not None and share is not None:
             _deposit(pending, edge, share)
-    if not retain:
-        node.saved, node.cells = RELEASED, ()
 
 
 def _fill(node: Node, gs: list[Any], recorded: bool) -> Any:

@@ -66,15 +66,13 @@ class Node:
         """The edges as PyTorch shows them: pairs of a node and an output number."""
         return tuple((edge if isinstance(edge, Node) else None, 0) for edge in self.edges)
 
-    def check_unchanged(self) -> None:
-        """Raise if a value this node saved was overwritten since."""
-        if self.cells and sum(c[0] for c in self.cells) != self.stamp:
-            raise AutogradError(
-                f"backward of {self.op.name}: a value it needs (one of {', '.join(self.op.keeps)}) "
-                f"was changed by an in-place operation: {sum(c[0] for c in self.cells)} writes, "
-                f"{self.stamp} when it was saved. Use the operation without the trailing "
-                "underscore, or clone the value first"
-            )
+    def refuse_changed(self, writes: int) -> None:
+        """Raise because a value this node saved was overwritten since."""
+        raise AutogradError(
+            f"backward of {self.op.name}: a value it needs (one of {', '.join(self.op.keeps)}) was "
+            f"changed by an in-place operation: {writes} writes, {self.stamp} when it was saved. "
+            "Use the operation without the trailing underscore, or clone the value first"
+        )
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
@@ -89,6 +87,12 @@ def cell_of(value: Any) -> list[int]:
     if cell is None:
         cell = value.cell = [0]
     return cell
+
+
+class Pick:
+    """The op of a node that stands for one of several outputs; ``saved`` is its number."""
+
+    name, keeps = "pick", ()
 
 
 class Identity:

@@ -30,6 +30,8 @@ _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
 _DESCRIPTOR, _UTF8 = 0x0008, 0x0800
 _KNOWN_FLAGS = _DESCRIPTOR | _UTF8 | 0x0006  # 0x0006: how hard deflate tried
 _BLOCK = 1 << 20
+_DAMAGED = "the file is damaged, fetch it again"
+_NO_CHECKSUM = "damaged, or saved with checksums off (torch.serialization.set_crc32_options)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,10 +255,11 @@ def read(data: memoryview, record: Record) -> memoryview:
     raw = data[record.start : record.start + record.packed]
     if record.method == DEFLATED:
         raw = _inflate(raw, record)
-    if zlib.crc32(raw) != record.crc:
+    checksum = zlib.crc32(raw)
+    if checksum != record.crc:
         raise CorruptError(
-            f"zip record {record.name!a}: bad checksum (crc32 {zlib.crc32(raw):08x}, "
-            f"expected {record.crc:08x}); the file is damaged, fetch it again"
+            f"zip record {record.name!a}: bad checksum (crc32 {checksum:08x}, "
+            f"expected {record.crc:08x}); {_NO_CHECKSUM if record.crc == 0 else _DAMAGED}"
         )
     return raw
 

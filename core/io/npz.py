@@ -32,9 +32,9 @@ from .limits import DEFAULT, Limits
 
 MAGIC = b"\x93NUMPY"
 _DESCR = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|c8|c16)")
+_TUPLE = r"\((?:[0-9]{1,19}L?, *)*(?:[0-9]{1,19}L?)?\)"  # L: written by Python 2
 _FIELD = re.compile(
-    r"'(descr|fortran_order|shape)': *('[^'\n]{1,64}'|True|False|\((?:[0-9]{1,19}L?, *)*(?:[0-9]{1,19}L?)?\))"
-    r" *(,|(?=\})) *"
+    rf"'(descr|fortran_order|shape)': *('[^'\n]{{1,64}}'|True|False|{_TUPLE}) *(,|(?=\}})) *"
 )
 _ANY_DESCR = re.compile(r"'descr': *(?:\[|'([^'\n]{1,64})')")
 
@@ -92,7 +92,7 @@ def read_npy(data: memoryview, *, limits: Limits = DEFAULT, what: str = "array")
 
 
 def _header_bounds(data: memoryview, limits: Limits, what: str) -> tuple[int, int]:
-    """Where the header and the numbers begin: magic, version, header length (2 or 4 bytes), header."""
+    """Where the header and the numbers begin; before: magic, version, the header's length."""
     if bytes(data[:6]) != MAGIC[: len(data)]:
         raise FormatError(f"{what}: no .npy header, it begins with {bytes(data[:8])!a}")
     if len(data) < 12:

@@ -92,6 +92,10 @@ from .dropout import (
     dropout2d as dropout2d,
     dropout3d as dropout3d,
 )
+from .entropy import (
+    cross_entropy as cross_entropy,
+    nll_loss as nll_loss,
+)
 from .exponential import (
     abs as abs,
     atan as atan,
@@ -154,12 +158,10 @@ from .join import (
 from .loss import (
     binary_cross_entropy as binary_cross_entropy,
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
-    cross_entropy as cross_entropy,
     huber_loss as huber_loss,
     kl_div as kl_div,
     l1_loss as l1_loss,
     mse_loss as mse_loss,
-    nll_loss as nll_loss,
     smooth_l1_loss as smooth_l1_loss,
 )
 from .matmul import (

@@ -47,6 +47,7 @@ class Fast:
 
     vendor: str
     when: Callable[..., bool]
+    least: int
     run: Callable[..., Any]
 
 
@@ -61,6 +62,7 @@ class Op:
     view: bool = False
     outputs: tuple[str, ...] = ("y",)
     differentiable: int = 1
+    warns: bool = True
     call: Callable[..., Any] = field(init=False)
     namespace: dict[str, Any] = field(init=False, repr=False)
     backward: dict[str | None, Callable[..., Any]] = field(default_factory=dict)
@@ -77,7 +79,8 @@ class Op:
         self.lists = tuple(n for n, kind in kinds.items() if kind == "Arrays")
         self.inputs = tuple(n for n, kind in kinds.items() if kind.startswith("Array"))
         self.options = tuple(n for n in kinds if n not in self.inputs)
-        self.call, self.namespace = _template.build_call(self)
+        self.namespace = _template.new_namespace(self)
+        self.call = _template.build_call(self, self.namespace)
 
     # -- the decorators a declaration uses -------------------------------------------------------
     def grad(self, target: Any) -> Any:
@@ -93,12 +96,17 @@ class Op:
         _template.build_tape(self)
         return fn
 
-    def fast(self, vendor: str, *, when: Callable[..., bool]) -> Callable[..., Any]:
-        """Attach a vendor routine, tried before the formula wherever ``when`` holds."""
+    def fast(
+        self, vendor: str, *, when: Callable[..., bool], least: int = 0
+    ) -> Callable[..., Any]:
+        """Attach a vendor routine, tried before the formula wherever ``when`` holds.
+
+        least: do not even ask for a last input of fewer elements, which costs small tensors less.
+        """
 
         def attach(fn: Callable[..., Any]) -> Callable[..., Any]:
-            self.fast_paths.append(Fast(vendor, when, fn))
-            self.namespace["compute"] = self.dispatch
+            self.fast_paths.append(Fast(vendor, when, least, fn))
+            _template.build_compute(self)
             return fn
 
         return attach
@@ -115,35 +123,36 @@ class Op:
 
         return attach
 
-    def dispatch(self, *args: Any) -> Any:
+    def compute(self, *args: Any) -> Any:
         """Run on raw arrays: the first fast path that applies, else the formula."""
-        for path in self.fast_paths:
-            if path.when(*args):
-                return path.run(*args)
-        return self.formula(*args)
+        return self.namespace["compute"](*args)
 
 
 def op(
     formula: Callable[..., Any] | None = None,
     *,
+    kernel: Callable[..., Any] | None = None,
     promote: str | None = None,
     view: bool = False,
     outputs: tuple[str, ...] = ("y",),
     differentiable: int = 1,
+    warns: bool = True,
 ) -> Any:
     """Declare an op by its formula on raw arrays.
 
+    kernel: an array function that is the formula, called directly; the declaration has only docs.
     promote: "common" brings the inputs to PyTorch's common type first, "float" to a float type, None
     leaves them. view: the result shares memory with the first input. outputs: names of the results
-    when there are several; the first ``differentiable`` of them have gradients (0: none has).
+    when there are several; the first ``differentiable`` of them have gradients (0: none has). warns:
+    False where no floating-point warning can arise, which spares switching them off.
     """
 
     def declare(fn: Callable[..., Any]) -> Callable[..., Any]:
         name = fn.__name__
         if name in OPS:
             raise TypeError(f"op {name!r} is declared twice")
-        made = Op(name, fn, inspect.signature(fn), promote, view, outputs, differentiable)
+        made = Op(name, kernel or fn, inspect.signature(fn), promote, view, outputs, differentiable, warns)
         OPS[name] = made
-        return made.call
+        return _template.dress(made, fn)
 
     return declare if formula is None else declare(formula)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..autograd.node import Node, cell_of
+from ..autograd.node import Node, Pick, cell_of
 from ..dtypes import FLOATING
 from ..errors import DeviceError, DTypeError, OpError, SensoriumError, ShapeError
 from ..tensor import Tensor, extra_of, wrap
@@ -69,12 +69,6 @@ def unwrap_list(
     if promote is not None and len({a.dtype for a in arrays}) > 1:
         arrays = list(promote(*arrays))
     return arrays, bool(tensors), any(t.needs_grad for t in tensors)
-
-
-class Pick:
-    """The op of a node that stands for one of several outputs."""
-
-    name, keeps = "pick", ()
 
 
 def wrap_many(op: Op, values: Sequence[Any], node: Node | None) -> tuple[Any, ...]:

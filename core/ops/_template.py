@@ -50,37 +50,74 @@ def _compile(source: list[str], name: str, namespace: dict[str, Any]) -> Any:
 
 
 # -- the call ------------------------------------------------------------------------------------
-def build_call(op: Op) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """The function users call, and the namespace it looks its parts up in."""
-    namespace = {**_SHARED, "op": op, "compute": op.formula, "__name__": f"sensorium.ops.{op.name}"}
+def new_namespace(op: Op) -> dict[str, Any]:
+    """What the generated functions of an op look their names up in."""
+    namespace = {**_SHARED, "op": op, "formula": op.formula, "compute": op.formula}
+    namespace["__name__"] = f"sensorium.ops.{op.name}"
     namespace["promote"] = _promote.RULES[op.promote] if op.promote else None
-    parameters = []
     for p in op.signature.parameters.values():
         namespace[f"default_{p.name}"] = p.default
+    return namespace
+
+
+def build_call(op: Op, namespace: dict[str, Any]) -> Any:
+    """The function users call."""
+    parameters, noisy = [], op.warns and not op.view
+    for p in op.signature.parameters.values():
         parameters.append(p.name if p.default is p.empty else f"{p.name}=default_{p.name}")
     arguments = ", ".join(f"{n}_" if n in op.inputs else n for n in op.signature.parameters)
     source = [
         f"def {op.name}({', '.join(parameters)}):",
         *_indent(_unwrap(op)),
-        "    _token = quiet()",
+        "    _token = quiet()" if noisy else "",
         "    try:",
-        f"        _y = compute({arguments})",
+        f"        _y = {_choice(op)}({arguments})",
         "    except Exception as _error:",
         f"        raise explain(op, _error, ({arguments},)) from None",
-        "    finally:",
-        "        loud(_token)",
+        "    finally: loud(_token)" if noisy else "",
         "    if not _seen: return _y",
         *_indent(_wrap(op)),
     ]
-    call = _compile(source, op.name, namespace)
-    return _dress(op, call), namespace
+    return _compile(source, op.name, namespace)
 
 
-def _dress(op: Op, call: Any) -> Any:
-    """Give the generated function the declaration's name, docs, signature and decorators."""
-    functools.update_wrapper(call, op.formula)
-    call.__signature__ = op.signature
-    call.op, call.grad, call.fast, call.samples = op, op.grad, op.fast, op.samples
+def _choice(op: Op) -> str:
+    """Which function computes: the formula at once where no fast path wants so few elements."""
+    if not op.fast_paths:
+        return "formula"
+    least = min(path.least for path in op.fast_paths)
+    size = f"{_sized(op)}_"
+    if not least:
+        return "compute"
+    return f"(compute if {size}.__class__ is ndarray and {size}.size >= {least} else formula)"
+
+
+def _sized(op: Op) -> str:
+    """The input whose size decides about fast paths: of two operands the second."""
+    return op.inputs[1] if len(op.inputs) == 2 else op.inputs[0]
+
+
+def build_compute(op: Op) -> None:
+    """``compute``: the first fast path that applies, else the formula."""
+    names = ", ".join(op.signature.parameters)
+    source = [f"def compute({names}):"]
+    for i, path in enumerate(op.fast_paths):
+        op.namespace[f"when_{i}"], op.namespace[f"run_{i}"] = path.when, path.run
+        size = _sized(op)
+        large = f"{size}.__class__ is ndarray and {size}.size >= {path.least} and "
+        source.append(
+            f"    if {large if path.least else ''}when_{i}({names}): return run_{i}({names})"
+        )
+    _compile([*source, f"    return formula({names})"], "compute", op.namespace)
+    op.call.__code__ = build_call(op, op.namespace).__code__  # same names, now with the choice
+
+
+def dress(op: Op, declared: Callable[..., Any]) -> Any:
+    """The generated function with the declaration's name, docs, signature and decorators."""
+    call = functools.update_wrapper(op.call, declared)
+    call.__signature__ = op.signature  # type: ignore[attr-defined]
+    call.op, call.grad = op, op.grad  # type: ignore[attr-defined]
+    call.fast, call.samples = op.fast, op.samples  # type: ignore[attr-defined]
     return call
 
 
@@ -101,14 +138,15 @@ def _unwrap(op: Op) -> list[str]:
         *(line for n in op.inputs for line in _unwrap_any(n)),
         f"{arrays} = promote({arrays})" if op.promote else "",
     ]
-    if op.promote != "common" or len(op.inputs) != 2:
+    if op.promote not in ("common", "float") or len(op.inputs) != 2:
         return each
     a, b = op.inputs  # two tensors, the usual case of an elementwise op, go a shorter way
+    floats = f" or {a}_.dtype not in FLOATING" if op.promote == "float" else ""
     return [
         f"if isinstance({a}, Tensor) and isinstance({b}, Tensor):",
         f"    {a}_ = {a}.array; {b}_ = {b}.array; _seen = True",
         f"    _needs = {a}.needs_grad or {b}.needs_grad",
-        f"    if {a}_.dtype is not {b}_.dtype: {arrays} = promote({arrays})",
+        f"    if {a}_.dtype is not {b}_.dtype{floats}: {arrays} = promote({arrays})",
         "else:",
         *_indent(each),
     ]

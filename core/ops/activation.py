@@ -39,8 +39,16 @@ def _each(function: Any) -> Any:
     return lambda x, *options: np.vectorize(lambda v: function(v, *options), otypes="d")(x)
 
 
+_ZEROS = {np.dtype(t): np.zeros((), t) for t in (np.float32, np.float64)}
+
+
+def zero_of(x: Any) -> Any:
+    """0 in the type of x; NumPy meets a ready 0-d array faster than a number."""
+    return _ZEROS.get(x.dtype) if x.__class__ is np.ndarray and x.dtype in _ZEROS else x.dtype.type(0)
+
+
 # -- relu ----------------------------------------------------------------------------------------
-@op
+@op(warns=False)
 def relu(input: Array) -> Array:
     """max(input, 0), elementwise; nan stays nan. The slope at 0 is taken as 0.
 
@@ -48,7 +56,7 @@ def relu(input: Array) -> Array:
     >>> sn.relu(sn.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    return np.maximum(input, input.dtype.type(0))
+    return np.maximum(input, zero_of(input))
 
 
 @relu.grad
@@ -56,7 +64,7 @@ def _(g, y):
     return _relu_backward(g, y)
 
 
-@relu.fast("onednn", when=lambda x: onednn.takes_eltwise("relu", x))
+@relu.fast("onednn", when=onednn.takes_eltwise, least=8192)
 def _(input):
     return onednn.eltwise("relu", input)
 
@@ -66,7 +74,7 @@ def _(rng):
     yield from _away_from(0)(rng)
 
 
-@op
+@op(warns=False)
 def _relu_backward(g: Array, y: Array) -> Array:
     """g where y > 0, else 0."""
     return np.multiply(g, y > 0)
@@ -77,7 +85,7 @@ def _(g, y):
     return _relu_backward(g, y)
 
 
-@_relu_backward.fast("onednn", when=lambda g, y: onednn.takes_eltwise_backward("relu", g, y))
+@_relu_backward.fast("onednn", when=onednn.takes_eltwise_backward, least=8192)
 def _(g, y):
     return onednn.eltwise_backward("relu", g, y)
 
@@ -115,7 +123,7 @@ def _(g, input, min_val, max_val):
     return where((input > min_val) & (input < max_val), g, 0.0)
 
 
-@hardtanh.fast("onednn", when=lambda x, *_: onednn.takes_eltwise("clip", x))
+@hardtanh.fast("onednn", when=onednn.takes_eltwise, least=8192)
 def _(input, min_val=-1.0, max_val=1.0):
     return onednn.eltwise("clip", input, min_val, max_val)
 
@@ -188,7 +196,7 @@ def _(g, y):
     return g * (y * (1 - y))
 
 
-@sigmoid.fast("onednn", when=lambda x: onednn.takes_eltwise("sigmoid", x))
+@sigmoid.fast("onednn", when=onednn.takes_costly_eltwise, least=1024)
 def _(input):
     return onednn.eltwise("sigmoid", input)
 
@@ -248,7 +256,7 @@ def _(g, input):
     return g * (s * (input * (1 - s) + 1))
 
 
-@silu.fast("onednn", when=lambda x: onednn.takes_eltwise("silu", x))
+@silu.fast("onednn", when=onednn.takes_costly_eltwise, least=1024)
 def _(input):
     return onednn.eltwise("silu", input)
 
@@ -321,7 +329,7 @@ def _(g, input):
     return g * (phi + input * (exp(input * input * -0.5) * _INV_SQRT_2PI))
 
 
-@_gelu_erf.fast("onednn", when=lambda x: onednn.takes_eltwise("gelu", x))
+@_gelu_erf.fast("onednn", when=onednn.takes_costly_eltwise, least=1024)
 def _(input):
     return onednn.eltwise("gelu", input)
 
@@ -362,7 +370,7 @@ def _(g, y, dim):
     return _softmax_backward(g, y, dim)
 
 
-@_softmax.fast("onednn", when=lambda x, dim: onednn.takes_softmax(x))
+@_softmax.fast("onednn", when=onednn.takes_softmax, least=1024)
 def _(input, dim):
     return onednn.softmax(input, dim)
 
@@ -398,7 +406,7 @@ def _(h, g, y, dim):
     return y * (h - hy), h * (g - gy) - g * hy
 
 
-@_softmax_backward.fast("onednn", when=lambda g, y, dim: onednn.takes_softmax(g) and onednn.takes_softmax(y))
+@_softmax_backward.fast("onednn", when=onednn.takes_softmax_backward, least=1024)
 def _(g, y, dim):
     return onednn.softmax_backward(g, y, dim)
 
@@ -423,7 +431,7 @@ def _(g, y, dim):
     return g - exp(y) * _sum(g, (dim,), True)
 
 
-@_log_softmax.fast("onednn", when=lambda x, dim: onednn.takes_softmax(x))
+@_log_softmax.fast("onednn", when=onednn.takes_softmax, least=1024)
 def _(input, dim):
     return onednn.softmax(input, dim, log=True)
 

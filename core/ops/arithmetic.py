@@ -31,12 +31,8 @@ def _positive_pairs(rng: Any) -> Any:
         yield np.abs(a) + 0.5, np.abs(b) + 0.5
 
 
-def _both_large(a: Any, b: Any) -> bool:
-    return a.__class__ is b.__class__ is np.ndarray and onednn.takes_binary(a, b)
-
-
 # -- add -----------------------------------------------------------------------------------------
-@op(promote="common")
+@op(kernel=np.add, promote="common")
 def add(input: Array, other: Array) -> Array:
     """input + other, elementwise.
 
@@ -46,7 +42,6 @@ def add(input: Array, other: Array) -> Array:
     >>> sn.add(sn.tensor([1, 2]), 0.5)
     tensor([1.5000, 2.5000])
     """
-    return np.add(input, other)
 
 
 @add.grad("input")
@@ -59,7 +54,7 @@ def _(g):
     return g
 
 
-@add.fast("onednn", when=_both_large)
+@add.fast("onednn", when=onednn.takes_binary, least=100_000)
 def _(input, other):
     return onednn.binary("add", input, other)
 
@@ -72,7 +67,7 @@ def _(rng):
 
 def add_into(total: Any, share: Any) -> Any:
     """total += share on raw arrays, in place; the sum of gradients."""
-    if _both_large(total, share):
+    if onednn.takes_binary(total, share):
         return onednn.binary("add", total, share, out=total)
     return np.add(total, share, out=total)
 
@@ -107,7 +102,7 @@ def _(rng):
 
 
 # -- mul -----------------------------------------------------------------------------------------
-@op(promote="common")
+@op(kernel=np.multiply, promote="common")
 def mul(input: Array, other: Array) -> Array:
     """input * other, elementwise.
 
@@ -115,7 +110,6 @@ def mul(input: Array, other: Array) -> Array:
     >>> sn.mul(sn.tensor([3.0, 2.0]), 2)
     tensor([6., 4.])
     """
-    return np.multiply(input, other)
 
 
 @mul.grad("input")
@@ -143,7 +137,7 @@ def conjugate(x: Any) -> Any:
 
 
 # -- div -----------------------------------------------------------------------------------------
-@op(promote="float")
+@op(kernel=np.true_divide, promote="float")
 def true_divide(input: Array, other: Array) -> Array:
     """input / other, elementwise; integers divide to the default float type.
 
@@ -153,7 +147,6 @@ def true_divide(input: Array, other: Array) -> Array:
     >>> sn.true_divide(sn.tensor([1, -1, 0]), sn.tensor(0))
     tensor([inf, -inf, nan])
     """
-    return np.true_divide(input, other)
 
 
 @true_divide.grad("input")
@@ -333,7 +326,7 @@ def _(rng):
 
 
 # -- maximum, minimum ----------------------------------------------------------------------------
-@op(promote="common")
+@op(kernel=np.maximum, promote="common", warns=False)
 def maximum(input: Array, other: Array) -> Array:
     """The larger of both, elementwise; nan if either is.
 
@@ -343,7 +336,6 @@ def maximum(input: Array, other: Array) -> Array:
     >>> sn.maximum(sn.tensor([1.0, 5.0]), sn.tensor([3.0, 2.0]))
     tensor([3., 5.])
     """
-    return np.maximum(input, other)
 
 
 @maximum.grad("input")
@@ -361,7 +353,7 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(promote="common")
+@op(kernel=np.minimum, promote="common", warns=False)
 def minimum(input: Array, other: Array) -> Array:
     """The smaller of both, elementwise; nan if either is.
 
@@ -369,7 +361,6 @@ def minimum(input: Array, other: Array) -> Array:
     >>> sn.minimum(sn.tensor([1.0, 5.0]), sn.tensor([3.0, 2.0]))
     tensor([1., 2.])
     """
-    return np.minimum(input, other)
 
 
 @minimum.grad("input")

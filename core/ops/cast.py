@@ -61,7 +61,7 @@ def to_dtype(input: Any, dtype: Any) -> Any:
 
 
 # -- copies --------------------------------------------------------------------------------------
-@op
+@op(warns=False)
 def clone(input: Array) -> Array:
     """A copy with memory of its own, in the same layout.
 
@@ -83,7 +83,7 @@ def _(rng):
     yield (rng.normal(size=(3, 4)).T[::2],)
 
 
-@op
+@op(warns=False)
 def row_major(input: Array) -> Array:
     """A copy in row-major order.
 

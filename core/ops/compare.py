@@ -23,7 +23,7 @@ def _by_element(function: Any) -> Any:
     return lambda a, b: np.vectorize(function, otypes="?")(a, b)
 
 
-@op(promote="common", differentiable=0)
+@op(kernel=np.equal, promote="common", differentiable=0, warns=False)
 def eq(input: Array, other: Array) -> Array:
     """input == other, elementwise.
 
@@ -31,7 +31,6 @@ def eq(input: Array, other: Array) -> Array:
     >>> sn.eq(sn.tensor([1, 2]), 2)
     tensor([False,  True])
     """
-    return np.equal(input, other)
 
 
 @eq.samples(reference=_by_element(lambda a, b: a == b))
@@ -39,7 +38,7 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(promote="common", differentiable=0)
+@op(kernel=np.not_equal, promote="common", differentiable=0, warns=False)
 def ne(input: Array, other: Array) -> Array:
     """input != other, elementwise.
 
@@ -47,7 +46,6 @@ def ne(input: Array, other: Array) -> Array:
     >>> sn.ne(sn.tensor([1, 2]), 2)
     tensor([ True, False])
     """
-    return np.not_equal(input, other)
 
 
 @ne.samples(reference=_by_element(lambda a, b: a != b))
@@ -55,7 +53,7 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(promote="common", differentiable=0)
+@op(kernel=np.less, promote="common", differentiable=0)
 def lt(input: Array, other: Array) -> Array:
     """input < other, elementwise.
 
@@ -63,7 +61,6 @@ def lt(input: Array, other: Array) -> Array:
     >>> sn.lt(sn.tensor([1, 2]), 2)
     tensor([ True, False])
     """
-    return np.less(input, other)
 
 
 @lt.samples(reference=_by_element(lambda a, b: a < b))
@@ -71,7 +68,7 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(promote="common", differentiable=0)
+@op(kernel=np.less_equal, promote="common", differentiable=0)
 def le(input: Array, other: Array) -> Array:
     """input <= other, elementwise.
 
@@ -79,7 +76,6 @@ def le(input: Array, other: Array) -> Array:
     >>> sn.le(sn.tensor([1, 3]), 2)
     tensor([ True, False])
     """
-    return np.less_equal(input, other)
 
 
 @le.samples(reference=_by_element(lambda a, b: a <= b))
@@ -87,7 +83,7 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(promote="common", differentiable=0)
+@op(kernel=np.greater, promote="common", differentiable=0)
 def gt(input: Array, other: Array) -> Array:
     """input > other, elementwise.
 
@@ -95,7 +91,6 @@ def gt(input: Array, other: Array) -> Array:
     >>> sn.gt(sn.tensor([1, 3]), 2)
     tensor([False,  True])
     """
-    return np.greater(input, other)
 
 
 @gt.samples(reference=_by_element(lambda a, b: a > b))
@@ -103,7 +98,7 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(promote="common", differentiable=0)
+@op(kernel=np.greater_equal, promote="common", differentiable=0)
 def ge(input: Array, other: Array) -> Array:
     """input >= other, elementwise.
 
@@ -111,7 +106,6 @@ def ge(input: Array, other: Array) -> Array:
     >>> sn.ge(sn.tensor([1, 2]), 2)
     tensor([False,  True])
     """
-    return np.greater_equal(input, other)
 
 
 @ge.samples(reference=_by_element(lambda a, b: a >= b))
@@ -120,7 +114,7 @@ def _(rng):
 
 
 # -- logic ---------------------------------------------------------------------------------------
-@op(promote="common", differentiable=0)
+@op(kernel=np.logical_and, promote="common", differentiable=0, warns=False)
 def logical_and(input: Array, other: Array) -> Array:
     """Whether both are nonzero, elementwise.
 
@@ -128,7 +122,6 @@ def logical_and(input: Array, other: Array) -> Array:
     >>> sn.logical_and(sn.tensor([1, 0]), sn.tensor([2, 2]))
     tensor([ True, False])
     """
-    return np.logical_and(input, other)
 
 
 @logical_and.samples(reference=_by_element(lambda a, b: bool(a) and bool(b)))
@@ -136,7 +129,7 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(promote="common", differentiable=0)
+@op(kernel=np.logical_or, promote="common", differentiable=0, warns=False)
 def logical_or(input: Array, other: Array) -> Array:
     """Whether at least one is nonzero, elementwise.
 
@@ -144,7 +137,6 @@ def logical_or(input: Array, other: Array) -> Array:
     >>> sn.logical_or(sn.tensor([1, 0]), sn.tensor([0, 0]))
     tensor([ True, False])
     """
-    return np.logical_or(input, other)
 
 
 @logical_or.samples(reference=_by_element(lambda a, b: bool(a) or bool(b)))
@@ -152,7 +144,7 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(promote="common", differentiable=0)
+@op(kernel=np.logical_xor, promote="common", differentiable=0, warns=False)
 def logical_xor(input: Array, other: Array) -> Array:
     """Whether exactly one is nonzero, elementwise.
 
@@ -160,7 +152,6 @@ def logical_xor(input: Array, other: Array) -> Array:
     >>> sn.logical_xor(sn.tensor([1, 1]), sn.tensor([0, 2]))
     tensor([ True, False])
     """
-    return np.logical_xor(input, other)
 
 
 @logical_xor.samples(reference=_by_element(lambda a, b: bool(a) != bool(b)))
@@ -168,7 +159,7 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(differentiable=0)
+@op(kernel=np.logical_not, differentiable=0)
 def logical_not(input: Array) -> Array:
     """Whether input is zero, elementwise.
 
@@ -176,7 +167,6 @@ def logical_not(input: Array) -> Array:
     >>> sn.logical_not(sn.tensor([1, 0]))
     tensor([False,  True])
     """
-    return np.logical_not(input)
 
 
 @logical_not.samples(reference=lambda x: x == 0)
@@ -195,7 +185,7 @@ def _bits(rng: Any) -> Any:
     yield rng.integers(-50, 50, size=(3, 4)), rng.integers(0, 50, size=(4,))
 
 
-@op(promote="common", differentiable=0)
+@op(promote="common", differentiable=0, warns=False)
 def bitwise_and(input: Array, other: Array) -> Array:
     """The bits set in both, elementwise; ``and`` of booleans.
 
@@ -212,7 +202,7 @@ def _(rng):
     yield from _bits(rng)
 
 
-@op(promote="common", differentiable=0)
+@op(promote="common", differentiable=0, warns=False)
 def bitwise_or(input: Array, other: Array) -> Array:
     """The bits set in either, elementwise; ``or`` of booleans.
 
@@ -229,7 +219,7 @@ def _(rng):
     yield from _bits(rng)
 
 
-@op(promote="common", differentiable=0)
+@op(promote="common", differentiable=0, warns=False)
 def bitwise_xor(input: Array, other: Array) -> Array:
     """The bits set in exactly one, elementwise.
 
@@ -264,7 +254,7 @@ def _(rng):
 
 
 # -- tests ---------------------------------------------------------------------------------------
-@op(differentiable=0)
+@op(kernel=np.isnan, differentiable=0)
 def isnan(input: Array) -> Array:
     """Whether a value is not a number, elementwise.
 
@@ -272,7 +262,6 @@ def isnan(input: Array) -> Array:
     >>> sn.isnan(sn.tensor([1.0, float("nan")]))
     tensor([False,  True])
     """
-    return np.isnan(input)
 
 
 @isnan.samples(reference=lambda x: x != x)
@@ -280,7 +269,7 @@ def _(rng):
     yield (np.array([1.0, np.nan, np.inf]),)
 
 
-@op(differentiable=0)
+@op(kernel=np.isinf, differentiable=0)
 def isinf(input: Array) -> Array:
     """Whether a value is infinite, elementwise.
 
@@ -288,7 +277,6 @@ def isinf(input: Array) -> Array:
     >>> sn.isinf(sn.tensor([1.0, float("-inf")]))
     tensor([False,  True])
     """
-    return np.isinf(input)
 
 
 @isinf.samples(reference=lambda x: np.abs(x) == np.inf)
@@ -296,7 +284,7 @@ def _(rng):
     yield (np.array([1.0, np.nan, -np.inf]),)
 
 
-@op(differentiable=0)
+@op(kernel=np.isfinite, differentiable=0)
 def isfinite(input: Array) -> Array:
     """Whether a value is neither infinite nor nan, elementwise.
 
@@ -304,7 +292,6 @@ def isfinite(input: Array) -> Array:
     >>> sn.isfinite(sn.tensor([1.0, float("inf")]))
     tensor([ True, False])
     """
-    return np.isfinite(input)
 
 
 @isfinite.samples(reference=lambda x: np.abs(x) < np.inf)

@@ -153,21 +153,17 @@ def _(h, g, shapes, stride, padding, dilation, groups):
 
 
 # -- fast paths ----------------------------------------------------------------------------------
-def _on_onednn(a: Any, b: Any, *_: Any) -> bool:
-    return onednn.takes_conv(a, b)
-
-
-@_conv.fast("onednn", when=_on_onednn)
+@_conv.fast("onednn", when=onednn.takes_conv)
 def _(input, weight, stride, padding, dilation, groups):
     return onednn.conv_forward(input, weight, None, stride, padding, dilation, groups)
 
 
-@_conv_input_grad.fast("onednn", when=_on_onednn)
+@_conv_input_grad.fast("onednn", when=onednn.takes_conv)
 def _(g, weight, shape, stride, padding, dilation, groups):
     return onednn.conv_backward_data(g, weight, shape, stride, padding, dilation, groups)
 
 
-@_conv_weight_grad.fast("onednn", when=_on_onednn)
+@_conv_weight_grad.fast("onednn", when=onednn.takes_conv)
 def _(g, input, shape, stride, padding, dilation, groups):
     return onednn.conv_backward_weights(
         g, input, shape, stride, padding, dilation, groups, False

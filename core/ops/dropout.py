@@ -27,7 +27,7 @@ def _check(name: str, input: Tensor, p: float) -> None:
 
 def _noise(input: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     """1 / (1 - p) with chance 1 - p, else 0; in input's type and memory layout."""
-    from ..random import coins
+    from ..generator import coins
 
     kept = coins(shape, 1 - p)
     noise = kept.astype(input.dtype)
@@ -117,7 +117,7 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
     _check("alpha_dropout", input, p)
     if not training or p == 0:
         return input
-    from ..random import coins
+    from ..generator import coins
 
     if p == 1:
         return input.mul_(0) if inplace else input * 0

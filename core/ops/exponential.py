@@ -38,7 +38,7 @@ def _each(function: Any) -> Any:
 
 
 # -- sign ----------------------------------------------------------------------------------------
-@op
+@op(kernel=np.negative, warns=False)
 def neg(input: Array) -> Array:
     """-input, elementwise.
 
@@ -46,7 +46,6 @@ def neg(input: Array) -> Array:
     >>> sn.neg(sn.tensor([1, -2]))
     tensor([-1,  2])
     """
-    return np.negative(input)
 
 
 @neg.grad
@@ -59,7 +58,7 @@ def _(rng):
     yield from _any_sign(rng)
 
 
-@op
+@op(kernel=np.absolute)
 def abs(input: Array) -> Array:
     """|input|, elementwise; its slope at 0 is taken as 0.
 
@@ -67,7 +66,6 @@ def abs(input: Array) -> Array:
     >>> sn.abs(sn.tensor([1.0, -2.0]))
     tensor([1., 2.])
     """
-    return np.absolute(input)
 
 
 @abs.grad
@@ -82,7 +80,7 @@ def _(rng):
     yield from _any_sign(rng)
 
 
-@op
+@op(warns=False)
 def sign(input: Array) -> Array:
     """-1, 0 or 1 by the sign, elementwise.
 
@@ -103,7 +101,7 @@ def _(rng):
     yield from _any_sign(rng)
 
 
-@op
+@op(kernel=np.sign)
 def sgn(input: Array) -> Array:
     """input / |input|, elementwise, and 0 at 0: ``sign`` for complex values too.
 
@@ -111,7 +109,6 @@ def sgn(input: Array) -> Array:
     >>> sn.sgn(sn.tensor([3 + 4j]))
     tensor([0.6000+0.8000j])
     """
-    return np.sign(input)
 
 
 @sgn.grad
@@ -132,7 +129,7 @@ def _(rng):
 
 
 # -- powers and roots ----------------------------------------------------------------------------
-@op(promote="float")
+@op(kernel=np.sqrt, promote="float")
 def sqrt(input: Array) -> Array:
     """The square root, elementwise; nan below 0.
 
@@ -140,7 +137,6 @@ def sqrt(input: Array) -> Array:
     >>> sn.sqrt(sn.tensor([4, 9]))
     tensor([2., 3.])
     """
-    return np.sqrt(input)
 
 
 @sqrt.grad
@@ -195,7 +191,7 @@ def _(rng):
     yield from _any_sign(rng)
 
 
-@op(promote="float")
+@op(kernel=np.reciprocal, promote="float")
 def reciprocal(input: Array) -> Array:
     """1 / input, elementwise.
 
@@ -203,7 +199,6 @@ def reciprocal(input: Array) -> Array:
     >>> sn.reciprocal(sn.tensor([4]))
     tensor([0.2500])
     """
-    return np.reciprocal(input)
 
 
 @reciprocal.grad
@@ -217,7 +212,7 @@ def _(rng):
 
 
 # -- exponentials and logarithms -----------------------------------------------------------------
-@op(promote="float")
+@op(kernel=np.exp, promote="float")
 def exp(input: Array) -> Array:
     """e to the power input, elementwise.
 
@@ -225,7 +220,6 @@ def exp(input: Array) -> Array:
     >>> sn.exp(sn.tensor([0.0, 1.0]))
     tensor([1.0000, 2.7183])
     """
-    return np.exp(input)
 
 
 @exp.grad
@@ -238,7 +232,7 @@ def _(rng):
     yield from _any_sign(rng)
 
 
-@op(promote="float")
+@op(kernel=np.exp2, promote="float")
 def exp2(input: Array) -> Array:
     """2 to the power input, elementwise.
 
@@ -246,7 +240,6 @@ def exp2(input: Array) -> Array:
     >>> sn.exp2(sn.tensor([3]))
     tensor([8.])
     """
-    return np.exp2(input)
 
 
 @exp2.grad
@@ -259,7 +252,7 @@ def _(rng):
     yield from _any_sign(rng)
 
 
-@op(promote="float")
+@op(kernel=np.expm1, promote="float")
 def expm1(input: Array) -> Array:
     """exp(input) - 1, elementwise, exact near 0.
 
@@ -267,7 +260,6 @@ def expm1(input: Array) -> Array:
     >>> sn.expm1(sn.tensor([0.0]))
     tensor([0.])
     """
-    return np.expm1(input)
 
 
 @expm1.grad
@@ -280,7 +272,7 @@ def _(rng):
     yield from _any_sign(rng)
 
 
-@op(promote="float")
+@op(kernel=np.log, promote="float")
 def log(input: Array) -> Array:
     """The natural logarithm, elementwise; -inf at 0, nan below.
 
@@ -288,7 +280,6 @@ def log(input: Array) -> Array:
     >>> sn.log(sn.tensor([1.0, 0.0]))
     tensor([0., -inf])
     """
-    return np.log(input)
 
 
 @log.grad
@@ -301,7 +292,7 @@ def _(rng):
     yield from _positive(rng)
 
 
-@op(promote="float")
+@op(kernel=np.log2, promote="float")
 def log2(input: Array) -> Array:
     """The logarithm to base 2, elementwise.
 
@@ -309,7 +300,6 @@ def log2(input: Array) -> Array:
     >>> sn.log2(sn.tensor([8]))
     tensor([3.])
     """
-    return np.log2(input)
 
 
 @log2.grad
@@ -322,7 +312,7 @@ def _(rng):
     yield from _positive(rng)
 
 
-@op(promote="float")
+@op(kernel=np.log10, promote="float")
 def log10(input: Array) -> Array:
     """The logarithm to base 10, elementwise.
 
@@ -330,7 +320,6 @@ def log10(input: Array) -> Array:
     >>> sn.log10(sn.tensor([100]))
     tensor([2.])
     """
-    return np.log10(input)
 
 
 @log10.grad
@@ -343,7 +332,7 @@ def _(rng):
     yield from _positive(rng)
 
 
-@op(promote="float")
+@op(kernel=np.log1p, promote="float")
 def log1p(input: Array) -> Array:
     """log(1 + input), elementwise, exact near 0.
 
@@ -351,7 +340,6 @@ def log1p(input: Array) -> Array:
     >>> sn.log1p(sn.tensor([0.0]))
     tensor([0.])
     """
-    return np.log1p(input)
 
 
 @log1p.grad
@@ -365,7 +353,7 @@ def _(rng):
 
 
 # -- trigonometry --------------------------------------------------------------------------------
-@op(promote="float")
+@op(kernel=np.sin, promote="float")
 def sin(input: Array) -> Array:
     """The sine of an angle in radians, elementwise.
 
@@ -373,7 +361,6 @@ def sin(input: Array) -> Array:
     >>> sn.sin(sn.tensor([0.0]))
     tensor([0.])
     """
-    return np.sin(input)
 
 
 @sin.grad
@@ -386,7 +373,7 @@ def _(rng):
     yield from _any_sign(rng)
 
 
-@op(promote="float")
+@op(kernel=np.cos, promote="float")
 def cos(input: Array) -> Array:
     """The cosine of an angle in radians, elementwise.
 
@@ -394,7 +381,6 @@ def cos(input: Array) -> Array:
     >>> sn.cos(sn.tensor([0.0]))
     tensor([1.])
     """
-    return np.cos(input)
 
 
 @cos.grad
@@ -407,7 +393,7 @@ def _(rng):
     yield from _any_sign(rng)
 
 
-@op(promote="float")
+@op(kernel=np.tan, promote="float")
 def tan(input: Array) -> Array:
     """The tangent of an angle in radians, elementwise.
 
@@ -415,7 +401,6 @@ def tan(input: Array) -> Array:
     >>> sn.tan(sn.tensor([0.0]))
     tensor([0.])
     """
-    return np.tan(input)
 
 
 @tan.grad
@@ -428,7 +413,7 @@ def _(rng):
     yield from _inside_one(rng)
 
 
-@op(promote="float")
+@op(kernel=np.arctan, promote="float")
 def atan(input: Array) -> Array:
     """The angle whose tangent is input, in radians, elementwise.
 
@@ -436,7 +421,6 @@ def atan(input: Array) -> Array:
     >>> sn.atan(sn.tensor([0.0]))
     tensor([0.])
     """
-    return np.arctan(input)
 
 
 @atan.grad
@@ -449,7 +433,7 @@ def _(rng):
     yield from _any_sign(rng)
 
 
-@op(promote="float")
+@op(kernel=np.tanh, promote="float")
 def tanh(input: Array) -> Array:
     """The hyperbolic tangent, elementwise: (exp(2x) - 1) / (exp(2x) + 1).
 
@@ -457,7 +441,6 @@ def tanh(input: Array) -> Array:
     >>> sn.tanh(sn.tensor([0.0, 100.0]))
     tensor([0., 1.])
     """
-    return np.tanh(input)
 
 
 @tanh.grad
@@ -465,7 +448,7 @@ def _(g, y):
     return g * (1 - y * y)
 
 
-@tanh.fast("onednn", when=lambda x: onednn.takes_eltwise("tanh", x))
+@tanh.fast("onednn", when=onednn.takes_costly_eltwise, least=1024)
 def _(input):
     return onednn.eltwise("tanh", input)
 
@@ -481,7 +464,7 @@ def _flat(g: Any) -> Any:
     return g * 0
 
 
-@op
+@op(warns=False)
 def floor(input: Array) -> Array:
     """The largest integer not above input, elementwise, in input's type.
 
@@ -500,7 +483,7 @@ def _(rng):
     yield from _any_sign(rng)
 
 
-@op
+@op(warns=False)
 def ceil(input: Array) -> Array:
     """The smallest integer not below input, elementwise, in input's type.
 
@@ -519,7 +502,7 @@ def _(rng):
     yield from _any_sign(rng)
 
 
-@op
+@op(warns=False)
 def trunc(input: Array) -> Array:
     """input without its fraction, elementwise, in input's type.
 

@@ -43,7 +43,7 @@ def conv_norm_act(
     return ACTIVATIONS[activation](y)
 
 
-@conv_norm_act.fast("onednn", when=lambda x, w, *rest: onednn.takes_conv(x, w))
+@conv_norm_act.fast("onednn", when=onednn.takes_conv)
 def _(input, weight, bias, norm_weight, norm_bias, running_mean, running_var, residual, eps, stride,
       padding, dilation, groups, activation):  # fmt: skip
     norm = (norm_weight, norm_bias, running_mean, running_var)

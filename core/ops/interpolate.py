@@ -49,10 +49,8 @@ def _resample(input: Array, matrix: Any, axis: int) -> Array:
     kind = input.dtype if input.dtype.kind in "fc" and input.itemsize > 2 else np.dtype(np.float32)
     x, order, shape = _rows(input.astype(kind, copy=False), axis)
     weights = np.asarray(matrix, kind, like=input)
-    if x.shape[2] == 1:  # (before, n): one product instead of many with a vector
-        y = np.matmul(x[:, :, 0], weights.T)
-    else:
-        y = np.matmul(weights, x)
+    one = x.shape[2] == 1  # (before, n): one product instead of many with a vector
+    y = np.matmul(x[:, :, 0], weights.T) if one else np.matmul(weights, x)
     return _restore(y, order, shape, axis, m).astype(input.dtype, copy=False)
 
 
@@ -61,8 +59,10 @@ def _(g, matrix, axis):
     return _resample(g, matrix.T, axis)
 
 
-@_resample.samples(reference=lambda x, matrix, axis: np.moveaxis(
-    np.tensordot(matrix, x, (1, axis)), 0, axis), tolerance=1e-11)
+@_resample.samples(
+    reference=lambda x, matrix, axis: np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis),
+    tolerance=1e-11,
+)
 def _(rng):
     yield rng.normal(size=(2, 3, 4)), rng.normal(size=(5, 3)), 1
     yield rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 4)), 2
@@ -80,8 +80,9 @@ def _(g, shapes, index, axis):
     return _unpick(g, index, axis, shapes[0][axis])
 
 
-@_pick.samples(reference=lambda x, index, axis: np.stack(
-    [np.moveaxis(x, axis, 0)[i] for i in index], axis))
+@_pick.samples(
+    reference=lambda x, index, axis: np.stack([np.moveaxis(x, axis, 0)[i] for i in index], axis)
+)
 def _(rng):
     yield rng.normal(size=(2, 3, 4)), np.array([0, 0, 1, 1, 1, 2]), 1
     yield rng.normal(size=(2, 3, 4)), np.array([0, 2]), 2
@@ -108,8 +109,12 @@ def _(g, index, axis):
     return _pick(g, index, axis)
 
 
-@_unpick.samples(reference=lambda x, index, axis, n: np.moveaxis(np.tensordot(
-    np.eye(n)[:, index], x, (1, axis)), 0, axis), tolerance=1e-11)
+@_unpick.samples(
+    reference=lambda x, index, axis, n: np.moveaxis(
+        np.tensordot(np.eye(n)[:, index], x, (1, axis)), 0, axis
+    ),
+    tolerance=1e-11,
+)
 def _(rng):
     yield rng.normal(size=(2, 6, 4)), np.array([0, 0, 1, 1, 1, 2]), 1, 4
     yield rng.normal(size=(2, 3, 2)), np.array([0, 2]), 2, 4
@@ -157,7 +162,9 @@ def _taps(n: int, at: np.ndarray, kernel: Any, reach: int) -> np.ndarray:
     matrix = np.zeros((len(at), n))
     base = np.floor(at).astype(np.int64)
     for k in range(1 - reach, reach + 1):
-        np.add.at(matrix, (np.arange(len(at)), np.clip(base + k, 0, n - 1)), kernel(at - (base + k)))
+        np.add.at(
+            matrix, (np.arange(len(at)), np.clip(base + k, 0, n - 1)), kernel(at - (base + k))
+        )
     return matrix
 
 
@@ -199,8 +206,12 @@ def _matrix(
 
 # -- interpolate ---------------------------------------------------------------------------------
 def interpolate(
-    input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
-    align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
+    input: Any,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Any:
     """input (N, C, *spatial) at another spatial size, or scaled by a factor; differentiable.

@@ -1,8 +1,8 @@
-"""Losses: cross_entropy, nll_loss, mse, l1, huber, binary cross-entropy, KL divergence.
+"""Losses of values: mse, l1, huber, smooth_l1, binary cross-entropy, KL divergence.
 
 A loss compares input with target element by element and reduces by ``reduction``: "none", "mean" or
 "sum". The old names ``size_average`` and ``reduce`` keep their places in the signatures, as in
-PyTorch. Labels are checked; one out of range is an error that names it.
+PyTorch. Losses of class labels are in ``entropy.py``.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import CATEGORY, FLOAT, FLOATING
 from ..errors import DTypeError, OutOfBoundsError, ShapeError
 from ._declare import Array, op
-from .activation import _log_softmax, _softmax, softplus
+from .activation import softplus
 from .exponential import abs, exp, log
-from .reduce import _sum, mean, sum
+from .reduce import mean, sum
 from .select import clamp, where
-from .shape import _reshape_view, broadcast_tensors
+from .shape import broadcast_tensors
 
 
 # -- reduction -----------------------------------------------------------------------------------
-def _mode(name: str, reduction: str, size_average: bool | None, reduce: bool | None) -> str:
+def reduction_of(name: str, reduction: str, size_average: bool | None, reduce: bool | None) -> str:
     """The reduction, from its name or from the two flags PyTorch had before."""
     if size_average is not None or reduce is not None:
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
@@ -33,7 +32,7 @@ def _mode(name: str, reduction: str, size_average: bool | None, reduce: bool | N
     return reduction
 
 
-def _reduced(loss: Any, reduction: str) -> Any:
+def reduced(loss: Any, reduction: str) -> Any:
     if reduction == "none":
         return loss
     return mean(loss) if reduction == "mean" else sum(loss)
@@ -51,262 +50,14 @@ def _together(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     return broadcast_tensors(input, target)
 
 
-# -- labels --------------------------------------------------------------------------------------
-def _at(labels: Any) -> tuple[Any, ...]:
-    """The index that picks labels (N, ...) out of (N, K, ...); ignored labels (-1) pick class 0."""
-    rows = np.indices(labels.shape, sparse=True)
-    safe = np.maximum(labels, 0)
-    if not isinstance(labels, np.ndarray):
-        rows = [np.asarray(r, like=labels) for r in rows]
-    return (rows[0], safe, *rows[1:])
-
-
-@op
-def _label_loss(input: Array, labels: Any) -> Array:
-    """-log softmax(input)[label] over dim 1: (N, K, ...) with labels (N, ...); 0 where label is -1."""
-    picked = _log_softmax(input, 1)[_at(labels)]
-    return np.where(labels < 0, input.dtype.type(0), -picked)
-
-
-@_label_loss.grad
-def _(g, input, labels):
-    return _label_loss_backward(g, _softmax(input, 1), labels)
-
-
-@_label_loss.samples(reference=lambda x, labels: _slow_label_loss(x, labels))
-def _(rng):
-    yield rng.normal(size=(4, 5)), np.array([0, 4, -1, 2])
-    yield rng.normal(size=(2, 3, 4)), rng.integers(0, 3, size=(2, 4))
-    yield rng.normal(size=(0, 3)), np.zeros((0,), np.int64)
-
-
-def _slow_label_loss(x: Any, labels: Any) -> Any:
-    y = np.zeros(labels.shape)
-    for i in np.ndindex(*labels.shape):
-        row = x[(i[0], slice(None), *i[1:])]
-        if labels[i] >= 0:
-            y[i] = math.log(math.fsum(math.exp(v) for v in row)) - row[labels[i]]
-    return y
-
-
-@op
-def _label_loss_backward(g: Array, prob: Array, labels: Any) -> Array:
-    """g * (prob - onehot(labels)) along dim 1, 0 where label is -1: g (N, ...), prob (N, K, ...)."""
-    used = np.where(labels < 0, g.dtype.type(0), g)
-    y = np.multiply(prob, np.expand_dims(used, 1))
-    y[_at(labels)] -= used
-    return y
-
-
-@_label_loss_backward.grad
-def _(h, g, prob, labels):
-    kept = where(labels < 0, 0.0, g)
-    along_g = where(labels < 0, 0.0, _sum(h * prob, (1,), False) - h[_at(labels)])
-    wide = _reshape_view(kept, (kept.shape[0], 1, *kept.shape[1:]))
-    return along_g, h * wide
-
-
-@_label_loss_backward.samples(reference=lambda g, p, labels: np.expand_dims(
-    g * (labels >= 0), 1) * (p - np.moveaxis(np.eye(p.shape[1])[np.maximum(labels, 0)], -1, 1)))
-def _(rng):
-    yield rng.normal(size=(4,)), rng.uniform(size=(4, 5)), np.array([0, 4, -1, 2])
-    yield rng.normal(size=(2, 4)), rng.uniform(size=(2, 3, 4)), rng.integers(0, 3, size=(2, 4))
-
-
-@op
-def _picked_loss(input: Array, labels: Any) -> Array:
-    """-input[label] over dim 1: (N, K, ...) with labels (N, ...) -> (N, ...); 0 where label is -1."""
-    return np.where(labels < 0, input.dtype.type(0), -input[_at(labels)])
-
-
-@_picked_loss.grad
-def _(g, shapes, labels):
-    return _unpicked_loss(g, labels, shapes[0][1])
-
-
-@_picked_loss.samples(reference=lambda x, labels: np.array([
-    -x[(i[0], labels[i], *i[1:])] if labels[i] >= 0 else 0.0
-    for i in np.ndindex(*labels.shape)]).reshape(labels.shape))
-def _(rng):
-    yield rng.normal(size=(4, 5)), np.array([0, 4, -1, 2])
-    yield rng.normal(size=(2, 3, 4)), rng.integers(0, 3, size=(2, 4))
-
-
-@op
-def _unpicked_loss(g: Array, labels: Any, classes: int) -> Array:
-    """-g at the labels of (N, classes, ...), zeros elsewhere: the gradient of ``_picked_loss``."""
-    y = np.zeros((g.shape[0], classes, *g.shape[1:]), g.dtype, like=g)
-    y[_at(labels)] = np.where(labels < 0, g.dtype.type(0), -g)
-    return y
-
-
-@_unpicked_loss.grad
-def _(h, labels):
-    return _picked_loss(h, labels)
-
-
-@_unpicked_loss.samples(reference=lambda g, labels, classes: -np.moveaxis(
-    np.eye(classes)[np.maximum(labels, 0)], -1, 1) * np.expand_dims(g * (labels >= 0), 1))
-def _(rng):
-    yield rng.normal(size=(4,)), np.array([0, 4, -1, 2]), 5
-    yield rng.normal(size=(2, 4)), rng.integers(0, 3, size=(2, 4)), 3
-
-
-def _checked_labels(name: str, input: Any, target: Any, ignore_index: int) -> Any:
-    """The raw labels, ignored ones as -1, after checking type, shape and range."""
-    labels = getattr(target, "array", target)
-    if labels.dtype.kind not in "iu":
-        raise DTypeError(f"{name}: class labels must be integers, got {labels.dtype}")
-    wanted = (input.shape[0], *input.shape[2:])
-    if tuple(labels.shape) != wanted:
-        raise ShapeError(
-            f"{name}: input {tuple(input.shape)} wants labels of shape {wanted}, got "
-            f"{tuple(labels.shape)}"
-        )
-    ignored = labels == ignore_index
-    bad = ((labels < 0) | (labels >= input.shape[1])) & ~ignored
-    if bad.any():
-        raise OutOfBoundsError(
-            f"{name}: label {int(labels[bad][0])} is out of range for {input.shape[1]} classes "
-            f"(input {tuple(input.shape)}, ignore_index {ignore_index})"
-        )
-    return np.where(ignored, -1, labels.astype(np.int64))
-
-
-def _class_weights(name: str, input: Any, weight: Any) -> Any:
-    """The raw weight (K), in input's type, or None."""
-    if weight is None:
-        return None
-    array = getattr(weight, "array", weight)
-    if tuple(array.shape) != (input.shape[1],):
-        raise ShapeError(
-            f"{name}: weight {tuple(array.shape)} must have one value for each of "
-            f"{input.shape[1]} classes"
-        )
-    if array.dtype != input.dtype:
-        raise DTypeError(f"{name}: weight is {array.dtype} but input {input.dtype}")
-    return array
-
-
-def _label_weights(labels: Any, weight: Any, dtype: Any) -> tuple[Any, float]:
-    """The weight of every label (None if all are 1), 0 where ignored, and their sum."""
-    if weight is None:
-        return None, float((labels >= 0).sum())
-    each = np.where(labels < 0, dtype.type(0), weight[np.maximum(labels, 0)])
-    return each, float(each.sum(dtype=np.float64 if dtype.kind == "f" else np.float32))
-
-
-def _weighted(loss: Any, each: Any, total: float, reduction: str) -> Any:
-    """loss times its weights; the mean is over the weights."""
-    if each is not None:
-        loss = loss * each
-    if reduction == "none":
-        return loss
-    whole = sum(loss)
-    return whole if reduction == "sum" else whole * (1 / total if total else math.nan)
-
-
-def _batched(name: str, input: Any, target: Any) -> tuple[Any, Any, bool]:
-    """(K) with () as a batch of one."""
-    if input.ndim == 0:
-        raise ShapeError(f"{name}: want (K), (N, K) or (N, K, ...), got a single value")
-    if input.dtype not in FLOATING:
-        raise DTypeError(f"{name}: want a floating-point input, got {input.dtype}")
-    if input.ndim > 1:
-        return input, target, False
-    return input.reshape(1, -1), target.reshape(1, *target.shape), True
-
-
-# -- cross entropy -------------------------------------------------------------------------------
-def cross_entropy(
-    input: Any, target: Any, weight: Any = None, size_average: bool | None = None,
-    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
-    label_smoothing: float = 0.0,
-) -> Any:
-    """-log softmax(input)[label] over classes: input (N, K, ...) with labels (N, ...), or (K) with ().
-
-    target may hold class probabilities of input's shape instead: -sum(target log softmax(input)).
-    weight (K) weighs classes; the mean over labels is over their weights. Labels equal to
-    ignore_index do not count. label_smoothing mixes the target with the uniform distribution.
-    Source: Szegedy et al. (2015) for label smoothing.
-
-    >>> import sensorium as sn
-    >>> sn.nn.functional.cross_entropy(sn.tensor([[0.0, 0.0], [0.0, 9.0]]), sn.tensor([0, 1]))
-    tensor(0.3466)
-    """
-    reduction = _mode("cross_entropy", reduction, size_average, reduce)
-    if not 0 <= label_smoothing <= 1:
-        raise OutOfBoundsError(
-            f"cross_entropy: label_smoothing must lie in [0, 1], got {label_smoothing}"
-        )
-    x, goal, single = _batched("cross_entropy", input, target)
-    weights = _class_weights("cross_entropy", x, weight)
-    if target.dtype in FLOATING:
-        loss = _probability_entropy(x, goal, weights, reduction, label_smoothing)
-    else:
-        labels = _checked_labels("cross_entropy", x, goal, ignore_index)
-        entropy = _smooth_entropy if label_smoothing else _label_entropy
-        loss = entropy(x, labels, weights, reduction, label_smoothing)
-    return loss.reshape(()) if single and reduction == "none" else loss
-
-
-def _label_entropy(x: Any, labels: Any, weight: Any, reduction: str, smoothing: float) -> Any:
-    each, total = _label_weights(labels, weight, x.dtype)
-    return _weighted(_label_loss(x, labels), each, total, reduction)
-
-
-def _smooth_entropy(x: Any, labels: Any, weight: Any, reduction: str, smoothing: float) -> Any:
-    each, total = _label_weights(labels, weight, x.dtype)
-    logp = _log_softmax(x, 1)
-    sharp = _picked_loss(logp, labels)
-    flat = -_sum(logp if weight is None else logp * _along_classes(weight, x), (1,), False)
-    flat = where(labels < 0, 0.0, flat)
-    sharp = sharp if each is None else sharp * each
-    mixed = sharp * (1 - smoothing) + flat * (smoothing / x.shape[1])
-    return _weighted(mixed, None, total, reduction)
-
-
-def _along_classes(weight: Any, x: Any) -> Any:
-    return weight.reshape([-1] + [1] * (x.ndim - 2))
-
-
-def _probability_entropy(x: Any, target: Any, weight: Any, reduction: str, smoothing: float) -> Any:
-    if x.shape != target.shape:
-        raise ShapeError(
-            f"cross_entropy: class probabilities {tuple(target.shape)} must have the input's shape "
-            f"{tuple(x.shape)}"
-        )
-    if smoothing:
-        target = target * (1 - smoothing) + smoothing / x.shape[1]
-    terms = _log_softmax(x, 1) * target
-    loss = -_sum(terms if weight is None else terms * _along_classes(weight, x), (1,), False)
-    return _reduced(loss, reduction)
-
-
-def nll_loss(
-    input: Any, target: Any, weight: Any = None, size_average: bool | None = None,
-    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
-) -> Any:
-    """-input[label], input (N, K, ...) log-probabilities with labels (N, ...), or (K) with ().
-
-    weight (K) weighs classes; the mean is over the weights. Labels equal to ignore_index do not count.
-
-    >>> import sensorium as sn
-    >>> sn.nn.functional.nll_loss(sn.tensor([[-1.0, -2.0]]), sn.tensor([1]))
-    tensor(2.)
-    """
-    reduction = _mode("nll_loss", reduction, size_average, reduce)
-    x, goal, single = _batched("nll_loss", input, target)
-    labels = _checked_labels("nll_loss", x, goal, ignore_index)
-    each, total = _label_weights(labels, _class_weights("nll_loss", x, weight), x.dtype)
-    loss = _weighted(_picked_loss(x, labels), each, total, reduction)
-    return loss.reshape(()) if single and reduction == "none" else loss
-
-
 # -- distances -----------------------------------------------------------------------------------
 def mse_loss(
-    input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str = "mean", weight: Any = None,
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Any = None,
 ) -> Any:
     """(input - target)**2; with weight, the mean is over the weights.
 
@@ -314,7 +65,7 @@ def mse_loss(
     >>> sn.nn.functional.mse_loss(sn.tensor([1.0, 3.0]), sn.tensor([1.0, 1.0]))
     tensor(2.)
     """
-    reduction = _mode("mse_loss", reduction, size_average, reduce)
+    reduction = reduction_of("mse_loss", reduction, size_average, reduce)
     off = _difference("mse_loss", input, target)
     return _weighted_mean("mse_loss", off * off, weight, reduction)
 
@@ -326,18 +77,22 @@ def _difference(name: str, input: Any, target: Any) -> Any:
 
 def _weighted_mean(name: str, loss: Any, weight: Any, reduction: str) -> Any:
     if weight is None:
-        return _reduced(loss, reduction)
+        return reduced(loss, reduction)
     if weight.shape != loss.shape:
         raise ShapeError(
             f"{name}: weight {tuple(weight.shape)} must have the loss's shape {tuple(loss.shape)}"
         )
     loss = loss * weight
-    return sum(loss) / sum(weight) if reduction == "mean" else _reduced(loss, reduction)
+    return sum(loss) / sum(weight) if reduction == "mean" else reduced(loss, reduction)
 
 
 def l1_loss(
-    input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str = "mean", weight: Any = None,
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Any = None,
 ) -> Any:
     """abs(input - target); with weight, the mean is over the weights.
 
@@ -345,7 +100,7 @@ def l1_loss(
     >>> sn.nn.functional.l1_loss(sn.tensor([1.0, 4.0]), sn.tensor([1.0, 1.0]))
     tensor(1.5000)
     """
-    reduction = _mode("l1_loss", reduction, size_average, reduce)
+    reduction = reduction_of("l1_loss", reduction, size_average, reduce)
     return _weighted_mean("l1_loss", abs(_difference("l1_loss", input, target)), weight, reduction)
 
 
@@ -361,8 +116,11 @@ def _(g, input, delta):
     return g * clamp(input, -delta, delta)
 
 
-@_huber.samples(reference=lambda x, d: np.vectorize(
-    lambda v: v * v / 2 if -d <= v <= d else d * math.fabs(v) - d * d / 2, otypes="d")(x))
+@_huber.samples(
+    reference=lambda x, d: np.vectorize(
+        lambda v: v * v / 2 if -d <= v <= d else d * math.fabs(v) - d * d / 2, otypes="d"
+    )(x)
+)
 def _(rng):
     for shape in [(3, 4), (), (0, 2)]:
         x = np.asarray(rng.normal(size=shape) * 2)
@@ -382,14 +140,18 @@ def huber_loss(
     """
     if not delta > 0:
         raise OutOfBoundsError(f"huber_loss: delta must be positive, got {delta}")
-    reduction = _mode("huber_loss", reduction, None, None)
+    reduction = reduction_of("huber_loss", reduction, None, None)
     loss = _huber(_difference("huber_loss", input, target), delta)
     return _weighted_mean("huber_loss", loss, weight, reduction)
 
 
 def smooth_l1_loss(
-    input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str = "mean", beta: float = 1.0,
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
 ) -> Any:
     """(input - target)**2 / (2 beta) up to a distance of beta, beyond it distance - beta / 2.
 
@@ -401,9 +163,9 @@ def smooth_l1_loss(
     """
     if beta < 0:
         raise OutOfBoundsError(f"smooth_l1_loss: beta must be at least 0, got {beta}")
-    reduction = _mode("smooth_l1_loss", reduction, size_average, reduce)
+    reduction = reduction_of("smooth_l1_loss", reduction, size_average, reduce)
     off = _difference("smooth_l1_loss", input, target)
-    return _reduced(_huber(off, beta) * (1 / beta) if beta else abs(off), reduction)
+    return reduced(_huber(off, beta) * (1 / beta) if beta else abs(off), reduction)
 
 
 # -- binary cross entropy ------------------------------------------------------------------------
@@ -430,16 +192,23 @@ def _(g, input):
     return g * (clamp(log(1 - input), -100.0) - clamp(log(input), -100.0))
 
 
-@_binary_entropy.samples(reference=lambda x, t: np.vectorize(
-    lambda p, q: -q * math.log(p) - (1 - q) * math.log(1 - p), otypes="d")(x, t))
+@_binary_entropy.samples(
+    reference=lambda x, t: np.vectorize(
+        lambda p, q: -q * math.log(p) - (1 - q) * math.log(1 - p), otypes="d"
+    )(x, t)
+)
 def _(rng):
     yield rng.uniform(0.05, 0.95, size=(3, 4)), rng.uniform(size=(3, 4))
     yield rng.uniform(0.05, 0.95, size=(0, 4)), rng.uniform(size=(0, 4))
 
 
 def binary_cross_entropy(
-    input: Any, target: Any, weight: Any = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean",
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Any:
     """-(target log(input) + (1 - target) log(1 - input)) for probabilities; logarithms end at -100.
 
@@ -447,10 +216,10 @@ def binary_cross_entropy(
     >>> sn.nn.functional.binary_cross_entropy(sn.tensor([0.5]), sn.tensor([1.0]))
     tensor(0.6931)
     """
-    reduction = _mode("binary_cross_entropy", reduction, size_average, reduce)
+    reduction = reduction_of("binary_cross_entropy", reduction, size_average, reduce)
     _same_shape("binary_cross_entropy", input, target)
     loss = _binary_entropy(input, target)
-    return _reduced(loss if weight is None else loss * weight, reduction)
+    return reduced(loss if weight is None else loss * weight, reduction)
 
 
 def _same_shape(name: str, input: Any, target: Any) -> None:
@@ -461,8 +230,13 @@ def _same_shape(name: str, input: Any, target: Any) -> None:
 
 
 def binary_cross_entropy_with_logits(
-    input: Any, target: Any, weight: Any = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean", pos_weight: Any = None,
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Any = None,
 ) -> Any:
     """``binary_cross_entropy`` of sigmoid(input), without overflow; pos_weight weighs target 1.
 
@@ -471,19 +245,23 @@ def binary_cross_entropy_with_logits(
     tensor(0.6931)
     """
     name = "binary_cross_entropy_with_logits"
-    reduction = _mode(name, reduction, size_average, reduce)
+    reduction = reduction_of(name, reduction, size_average, reduce)
     _same_shape(name, input, target)
     soft = softplus(-input, 1.0, math.inf)  # -log sigmoid(input)
     if pos_weight is not None:
         soft = soft * ((pos_weight - 1) * target + 1)
     loss = input * (1 - target) + soft
-    return _reduced(loss if weight is None else loss * weight, reduction)
+    return reduced(loss if weight is None else loss * weight, reduction)
 
 
 # -- Kullback-Leibler ----------------------------------------------------------------------------
 def kl_div(
-    input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str = "mean", log_target: bool = False,
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
 ) -> Any:
     """target (log(target) - input), input log-probabilities; log_target: target is a logarithm too.
 
@@ -495,7 +273,7 @@ def kl_div(
     tensor(1.)
     """
     batch = reduction == "batchmean"
-    reduction = _mode("kl_div", "sum" if batch else reduction, size_average, reduce)
+    reduction = reduction_of("kl_div", "sum" if batch else reduction, size_average, reduce)
     input, target = _together("kl_div", input, target)
     if log_target:
         loss = exp(target) * (target - input)
@@ -504,4 +282,4 @@ def kl_div(
         loss = where(some, target * log(where(some, target, 1.0)), 0.0) - target * input
     if batch and input.ndim:
         return sum(loss) * (1 / input.shape[0] if input.shape[0] else math.nan)
-    return _reduced(loss, reduction)
+    return reduced(loss, reduction)

@@ -35,6 +35,9 @@ def _check_matmul(name: str, a: Any, b: Any) -> None:
         raise DTypeError(f"{name}: operands must have one type, got {a.dtype} and {b.dtype}")
 
 
+_BLAS = frozenset(map(np.dtype, (np.float32, np.float64)))
+
+
 # -- matmul --------------------------------------------------------------------------------------
 @op
 def matmul(input: Array, other: Array) -> Array:
@@ -46,10 +49,10 @@ def matmul(input: Array, other: Array) -> Array:
     >>> sn.matmul(sn.tensor([[1.0, 2.0], [3.0, 4.0]]), sn.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    if input.ndim == 2 == other.ndim and input.shape[1] == other.shape[0] and (
-        input.dtype is other.dtype
-    ):
-        return input.dot(other) if input.dtype.kind in "fc" else np.matmul(input, other)
+    kind = input.dtype
+    if kind is other.dtype and kind in _BLAS and input.ndim == 2 and other.ndim == 2:
+        if input.shape[1] == other.shape[0]:
+            return input.dot(other)
     _check_matmul("matmul", input, other)
     if input.dtype.kind == "V" or input.itemsize == 2 and input.dtype.kind == "f":
         wide = np.matmul(input.astype(np.float32), other.astype(np.float32))
@@ -94,7 +97,7 @@ def _sum_batches(product: Any, other: Any) -> Any:
     return _reshape_view(product, tuple(product.shape[:-1]))
 
 
-@matmul.fast("onednn", when=onednn.takes_matmul)
+@matmul.fast("onednn", when=onednn.takes_matmul, least=512)
 def _(input, other):
     return onednn.matmul(input, other)
 
@@ -161,7 +164,7 @@ def _(g):
     return g  # the engine sums it to (out,)
 
 
-@linear.fast("onednn", when=lambda x, w, b=None: onednn.takes_linear(x, w))
+@linear.fast("onednn", when=onednn.takes_linear, least=512)
 def _(input, weight, bias=None):
     _check_linear(input, weight, bias)
     return onednn.linear(input, weight, bias)

@@ -207,7 +207,7 @@ def _(g, shapes, kernel, stride, padding):
     return _sum_unpool(g, shapes[0], kernel, stride, padding)
 
 
-@_sum_pool.fast("onednn", when=lambda x, *_: onednn.takes_pool(x))
+@_sum_pool.fast("onednn", when=onednn.takes_pool)
 def _(input, kernel, stride, padding):
     ones = (1,) * len(kernel)
     y, _ = onednn.pool_forward("avg", input, kernel, stride, padding, ones, False)

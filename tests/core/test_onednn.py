@@ -110,6 +110,8 @@ CONVOLUTIONS = {  # x, weight, stride, padding, dilation, groups
     "1x1 strided": ((1, 64, 9, 9), (32, 64, 1, 1), (2, 2), (0, 0), (1, 1), 1),
     "one pixel": ((2, 64, 1, 1), (48, 64, 1, 1), (1, 1), (0, 0), (1, 1), 1),
     "kernel as large as x": ((2, 8, 4, 4), (16, 8, 4, 4), (1, 1), (0, 0), (1, 1), 1),
+    "one channel in": ((1, 1, 12, 12), (8, 1, 3, 3), (1, 1), (1, 1), (1, 1), 1),
+    "one channel out": ((2, 16, 9, 9), (1, 16, 3, 3), (1, 1), (1, 1), (1, 1), 1),
     "1d": ((2, 12, 31), (20, 12, 5), (2,), (2,), (1,), 1),
     "1d grouped": ((1, 12, 31), (12, 3, 3), (1,), ((2, 0),), (2,), 4),
     "3d": ((2, 8, 6, 7, 8), (16, 8, 3, 3, 3), (1, 2, 1), (1, 1, 1), (1, 1, 1), 1),
@@ -181,6 +183,18 @@ def test_conv_adds_the_residual_before_the_activation(rng, case, activation):
             x, w, b, stride, padding, dilation, groups, activation=activation, residual=r
         )
         close(y, activated(activation, plain + residual))
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS)
+def test_conv_never_takes_the_slow_loops(rng, case):
+    xs, ws, *args = CONVOLUTIONS[case]
+    x, w = channels_last(normal(rng, *xs)), normal(rng, *ws)
+    memory.forget_plans()
+    g = onednn.conv_forward(x, w, None, *args)
+    onednn.conv_backward_data(g, w, xs, *args)
+    onednn.conv_backward_weights(g, x, ws, *args, False)
+    assert len(memory.plans) == 3
+    assert not [p for p in memory.plans.values() if p.run.implementation.startswith("ref")]
 
 
 def test_conv_reads_channels_last_in_place(rng):

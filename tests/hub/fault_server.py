@@ -65,7 +65,6 @@ class Server:
 @contextlib.contextmanager
 def serve() -> Iterator[Server]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-    listener.settimeout(0.05)
     server = Server(listener.getsockname()[1])
     threads: list[threading.Thread] = []
 
@@ -73,8 +72,8 @@ def serve() -> Iterator[Server]:
         while not server.stop.is_set():
             try:
                 connection, _ = listener.accept()
-            except TimeoutError:
-                continue
+            except OSError:  # shut down below
+                return
             thread = threading.Thread(target=_answer, args=(server, connection))
             threads.append(thread)
             thread.start()
@@ -85,6 +84,7 @@ def serve() -> Iterator[Server]:
         yield server
     finally:
         server.stop.set()
+        listener.shutdown(socket.SHUT_RDWR)
         main.join()
         for thread in threads:
             thread.join()

@@ -6,6 +6,7 @@ clean-up (the fixtures check blobs and temporary files besides).
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import pickle
 
@@ -498,6 +499,40 @@ def test_tls_trouble_is_never_tried_over_http(server, get, body):
     url, digest = server.publish("/a.bin", body)
     fails(get, DownloadError, url.replace("http://", "https://"), "SSL", sha256=digest)
     assert server.requests("/a.bin") == []
+
+
+def test_an_untrusted_certificate_is_not_tried_again(get, tmp_path, clock):
+    import shutil
+    import socket
+    import ssl
+    import subprocess
+    import threading
+
+    if not shutil.which("openssl"):
+        pytest.skip("needs the openssl command to make a certificate")
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-keyout", key, "-out", certificate, "-subj", "/CN=localhost"]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def answer():
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection, context.wrap_socket(connection, server_side=True):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(5)
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/a.bin"
+        fails(
+            get, DownloadError, url, "CERTIFICATE_VERIFY_FAILED", "CA_BUNDLE", hash_prefix="0" * 8
+        )
+        thread.join()
+    assert clock.sleeps == []
 
 
 def test_a_proxy_that_refuses_is_named(server, get, monkeypatch):

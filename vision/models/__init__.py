@@ -13,9 +13,10 @@ Linear(in_features=512, out_features=10, bias=True)
 
 from __future__ import annotations
 
-from ._registry import Builder, model_config as model_config
+from ._registry import Builder
 from ._registry import get_model as get_model
 from ._registry import list_models as list_models
+from ._registry import model_config as model_config
 from ._registry import register as register
 from .efficientnet_lite import EfficientNetLite as EfficientNetLite
 from .efficientnet_lite import MBConvBlock as MBConvBlock

@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sensorium.errors import OptionError, NotFoundError
+from sensorium.errors import NotFoundError, OptionError
 from sensorium.nn import Module
 
 Build = Callable[..., Module]

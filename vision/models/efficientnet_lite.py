@@ -17,7 +17,7 @@ from sensorium import nn
 from sensorium.nn import functional as F
 from sensorium.tensor import Tensor
 
-from ._blocks import conv_norm
+from ._blocks import conv_norm, same_pads
 from ._registry import register
 
 
@@ -76,18 +76,8 @@ def _pointwise(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 1, bias=False)
 
 
-def pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """x (N, C, H, W) padded so that a convolution gives (N, C, ceil(H/stride), ceil(W/stride)).
-
-    >>> pad_same(sn.zeros(1, 1, 4, 5), 3, 2).shape
-    sensorium.Size([1, 1, 5, 7])
-    """
-    h, w = (max((math.ceil(n / stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:])
-    return F.pad(x, (w // 2, w - w // 2, h // 2, h - h // 2)) if h or w else x
-
-
 def _square(inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1) -> nn.Conv2d:
-    """A convolution without bias; with a stride its input goes through ``pad_same`` first."""
+    """A convolution without bias; with a stride its input has ``same_pads`` put around it."""
     padding = kernel // 2 if stride == 1 else 0
     return nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
 
@@ -114,9 +104,8 @@ class MBConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = conv_norm(x, self._expand_conv, self._bn0, self._swish) if self.expands else x
-        if self.stride != 1:
-            y = pad_same(y, self.kernel, self.stride)
-        y = conv_norm(y, self._depthwise_conv, self._bn1, self._swish)
+        pads = same_pads(y, self.kernel, self.stride) if self.stride != 1 else None
+        y = conv_norm(y, self._depthwise_conv, self._bn1, self._swish, pads=pads)
         if not self.skips:
             return conv_norm(y, self._project_conv, self._bn2)
         if not (self.training and self.drop):
@@ -160,7 +149,7 @@ class EfficientNetLite(nn.Module):
 
     def extract_features(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) -> (N, 1280, H/32, W/32)."""
-        x = conv_norm(pad_same(x, 3, 2), self._conv_stem, self._bn0, self._swish)
+        x = conv_norm(x, self._conv_stem, self._bn0, self._swish, pads=same_pads(x, 3, 2))
         for block in self._blocks:
             x = block(x)
         return conv_norm(x, self._conv_head, self._bn1, self._swish)

@@ -93,8 +93,8 @@ def eltwise(
     """f(x) element by element, for a dense x; ``out`` may be x itself.
 
     ``kind`` is a name of ``constants.ELTWISE``, whose alpha and beta hold where none are given.
-    ``out`` must have the layout of x; clip's limits are alpha and beta. NaN stays NaN except in exp and
-    hardsigmoid (``constants.LOSES_NAN``).
+    ``out`` must have the layout of x; clip's limits are alpha and beta. NaN stays NaN, except in
+    exp and hardsigmoid (``constants.LOSES_NAN``).
     """
     if out is None:
         out = np.empty_like(x)

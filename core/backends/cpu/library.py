@@ -181,7 +181,7 @@ def _with_settings(path: str) -> Library:
 
 
 SPIN = "100000"  # about 1 ms: waking a sleeping thread costs up to 0.5 ms, small gaps are common
-_lock = threading.Lock()
+_lock = threading.RLock()
 _loaded: Library | None = None
 _problem: str | None = None  # why loading failed, once it has
 
@@ -259,3 +259,10 @@ def _isa() -> int:
 def has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 natively (AVX512-BF16)."""
     return available() and _isa() & c.ISA_BF16 == c.ISA_BF16
+
+
+# A child must not be born while another thread is loading: the lock could never be released there.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )

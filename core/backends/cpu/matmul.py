@@ -37,7 +37,17 @@ def _operand(x: np.ndarray, ndim: int) -> Operand | None:
     if 1 not in strides[-2:] and 1 not in shape[-2:]:
         return None
     pad = (1,) * (ndim - x.ndim)
-    return pad + shape, pad + strides
+    return pad + shape, _unused(pad + shape, pad + strides)
+
+
+def _unused(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
+    """Give axes of size 1 the stride that a packed array would have."""
+    out, inside = list(strides), 1
+    for axis in reversed(range(len(shape))):
+        if shape[axis] == 1:
+            out[axis] = inside
+        inside = max(inside, out[axis] * shape[axis])
+    return tuple(out)
 
 
 def _overlaps(shape: Sequence[int], strides: Sequence[int]) -> bool:

@@ -133,21 +133,15 @@ class Desc(_Handle):
 
 
 def describe(shape: Sequence[int], strides: Sequence[int], data_type: int) -> Desc:
-    """A plain layout; strides are in elements. A dimension of size 1 may have any stride."""
+    """A plain layout; strides are in elements.
+
+    Axes of size 1 need the strides that the layout would give them: oneDNN compares them when it
+    looks for the layouts it knows.
+    """
     handle = ctypes.c_void_p()
-    args = (len(shape), dims(shape), data_type, dims(_harmless(shape, strides)))
+    args = (len(shape), dims(shape), data_type, dims(strides))
     library.load().call("memory_desc_create_with_strides", handle, *args)
     return Desc(handle.value)
-
-
-def _harmless(shape: Sequence[int], strides: Sequence[int]) -> list[int]:
-    """Give dimensions of size 1 the stride that a packed array would have: it is never used."""
-    out, inner = list(strides), 1
-    for axis in reversed(range(len(shape))):
-        if shape[axis] == 1:
-            out[axis] = inner
-        inner = max(inner, out[axis] * shape[axis])
-    return out
 
 
 def describe_any(shape: Sequence[int], data_type: int) -> Desc:
@@ -251,8 +245,9 @@ class _Bound:
     def __init__(self, args: Sequence[tuple[int, Desc]]):
         self.memories = [_Memory(desc) for _, desc in args]
         self.handles = [memory._as_parameter_ for memory in self.memories]
-        numbers = (number for number, _ in args)
-        self.array = (ExecArg * len(args))(*zip(numbers, self.handles))
+        self.array = (ExecArg * len(args))()
+        for slot, (number, _), handle in zip(self.array, args, self.handles):
+            slot.arg, slot.memory = number, handle
 
 
 class Primitive(_Handle):

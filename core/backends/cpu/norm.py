@@ -235,10 +235,10 @@ def layer_norm_backward(
     run = plans.get(key) or memory.plan(key, _layer_backward, *args)
     g, x = np.ascontiguousarray(g), np.ascontiguousarray(x)
     dx, dscale, dshift = np.empty(x.shape, x.dtype), None, None
-    args = [pointer(a) for a in (x, g, dx, mean, var)]
+    pointers = [pointer(a) for a in (x, g, dx, mean, var)]
     if scale is not None:
         (given,) = _vectors(scale)
         dscale, dshift = np.empty(x.shape[-1], np.float32), np.empty(x.shape[-1], np.float32)
-        args += [pointer(a) for a in (given, given, dscale, dshift)]
-    run(*args)
+        pointers += [pointer(a) for a in (given, given, dscale, dshift)]
+    run(*pointers)
     return dx, dscale, dshift

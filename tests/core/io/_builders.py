@@ -97,7 +97,8 @@ def zip_file(records, *, before=b"", after=b"", count=None, comment=b"", wide=Fa
         body += struct.pack("<2H", len(local["name"]), len(local["extra"]))
         body += local["name"] + local["extra"] + packed + tail
         directory += b"PK\1\2\0\0" + _fields(central) + struct.pack(
-            "<5H2L", len(central["name"]), len(central["extra"]), 0, central.get("disk", 0), 0, 0, at
+            "<5H2L", len(central["name"]), len(central["extra"]), 0, central.get("disk", 0), 0, 0,
+            at,
         )  # fmt: skip
         directory += central["name"] + central["extra"]
     count = len(records) if count is None else count

@@ -79,6 +79,12 @@ def test_types_that_npz_lacks_are_refused(array, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["", "a\0", 1])
+def test_names_that_a_zip_cannot_hold_are_refused(name, tmp_path):
+    with pytest.raises(DTypeError, match="non-empty string"):
+        save_npz(tmp_path / "x", {name: np.zeros(1)})
+
+
 def header(descr="'<f4'", order="False", shape="(1,)", more=""):
     return f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, {more}}}"
 

@@ -51,27 +51,51 @@ MALFORMED = {
     "lone surrogate": (b'{"\\ud800":1}', b"", CorruptError, "not valid JSON"),
     "number for a tensor": (b'{"a":1}', b"", CorruptError, "description expected"),
     "same tensor twice": (
-        spec()[:-1] + b"," + spec(offsets="[4,8]")[1:], b"12345678", CorruptError, "'a' appears twice",
+        spec()[:-1] + b"," + spec(offsets="[4,8]")[1:],
+        b"12345678",
+        CorruptError,
+        "'a' appears twice",
     ),
     "same tensor twice by escape": (
         spec()[:-1] + b"," + spec(offsets="[4,8]")[1:].replace(b'"a"', b'"\\u0061"'),
-        b"12345678", CorruptError, "'a' appears twice",
+        b"12345678",
+        CorruptError,
+        "'a' appears twice",
     ),
     "same field twice": (
-        spec(shape='[1],"shape":[1]'), b"1234", CorruptError, "not dtype, shape, data_offsets",
+        spec(shape='[1],"shape":[1]'),
+        b"1234",
+        CorruptError,
+        "not dtype, shape, data_offsets",
     ),
-    "dtype twice": (spec(dtype='"F32","dtype":"F32"'), b"1234", CorruptError, "'dtype' appears twice"),
+    "dtype twice": (
+        spec(dtype='"F32","dtype":"F32"'),
+        b"1234",
+        CorruptError,
+        "'dtype' appears twice",
+    ),
     "metadata key twice": (
-        b'{"__metadata__":{"k":"1","k":"2"}}', b"", CorruptError, "'k' appears twice",
+        b'{"__metadata__":{"k":"1","k":"2"}}',
+        b"",
+        CorruptError,
+        "'k' appears twice",
     ),
     "metadata twice": (
-        b'{"__metadata__":{},"__metadata__":{}}', b"", CorruptError, "'__metadata__' appears twice",
+        b'{"__metadata__":{},"__metadata__":{}}',
+        b"",
+        CorruptError,
+        "'__metadata__' appears twice",
     ),
     "metadata number": (b'{"__metadata__":{"k":1}}', b"", CorruptError, "'k' is not a string"),
     "metadata null": (b'{"__metadata__":null}', b"", CorruptError, "not an object"),
     "metadata unclosed": (b'{"__metadata__":{"k":"v"', b"", CorruptError, "expected at"),
     "unknown field": ({"a": {**HALF, "device": "cpu"}}, b"1234", CorruptError, "fields"),
-    "missing field": ({"a": {"dtype": "F32", "shape": [], "strides": []}}, b"", CorruptError, "fields"),
+    "missing field": (
+        {"a": {"dtype": "F32", "shape": [], "strides": []}},
+        b"",
+        CorruptError,
+        "fields",
+    ),
     "unknown dtype": (one("F33"), b"1234", CorruptError, "unknown element type 'F33'"),
     "dtype number": (one(7), b"1234", CorruptError, "unknown element type 7"),
     "dtype below a byte": (one("F4", (8,)), b"1234", FormatError, "not supported"),
@@ -84,10 +108,20 @@ MALFORMED = {
     "4301-digit dimension": (spec(f"[{'1' * 4301}]"), b"1234", CorruptError, "description"),
     "40-digit dimension": (spec(f"[{'1' * 40}]"), b"1234", CorruptError, "40 digits"),
     "nested shape": (spec("[[1]]"), b"1234", CorruptError, "not dtype, shape"),
-    "deep nesting": (spec("[" * 10**5 + "]" * 10**5), b"1234", CorruptError, "description expected"),
+    "deep nesting": (
+        spec("[" * 10**5 + "]" * 10**5),
+        b"1234",
+        CorruptError,
+        "description expected",
+    ),
     "65 dimensions": (one(shape=[1] * 65), b"1234", LimitError, "65 dimensions"),
     "product overflows": (one(shape=[2**32, 2**32]), b"1234", LimitError, "exceeds any memory"),
-    "zero hides overflow": (one(shape=[0, 2**64 - 1, 2], offsets=(0, 0)), b"", LimitError, "exceeds"),
+    "zero hides overflow": (
+        one(shape=[0, 2**64 - 1, 2], offsets=(0, 0)),
+        b"",
+        LimitError,
+        "exceeds",
+    ),
     "size is not the product": (one(shape=[2]), b"1234", CorruptError, "takes 8 bytes"),
     "offsets reversed": (one(offsets=(4, 0)), b"1234", CorruptError, "data_offsets"),
     "one offset": (one(offsets=(4,)), b"1234", CorruptError, "data_offsets"),
@@ -98,7 +132,7 @@ MALFORMED = {
     "trailing bytes": (one(), b"12345", CorruptError, "1 bytes follow"),
     "data cut off": (one(), b"123", TruncatedError, "take 4 bytes, the file holds 3"),
     "boolean 2": (one("BOOL", offsets=(0, 1)), b"\2", CorruptError, "other than 0 and 1"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", MALFORMED)
@@ -162,6 +196,13 @@ def test_every_type_and_shape_round_trips(name, tmp_path):
 def test_big_endian_arrays_are_written_little_endian():
     array = np.array([1, 2], ">i4")
     assert st.dumps({"a": array}) == st.dumps({"a": array.astype("<i4")})
+
+
+def test_a_host_of_the_other_byte_order_swaps_before_writing(monkeypatch):
+    """Here every number is native little-endian, so a host said to be big writes it reversed."""
+    monkeypatch.setattr("sensorium.io.dtypes.sys.byteorder", "big")
+    data = st.dumps({"a": np.array([1 + 2j], np.complex64)})
+    assert data[-8:] == struct.pack(">2f", 1, 2)
 
 
 def test_bytes_depend_on_the_arrays_and_their_order_only():

@@ -15,7 +15,8 @@ from sensorium.io import load, load_safetensors, load_state, save_safetensors, s
 NESTED = {
     "epoch": 3, "rate": 0.1, "whole": 1.0, "big": 2**64, "negative": -(2**100), "huge": 10**5000,
     "inf": math.inf, "minus": -math.inf, "text": "é\n\"{}", "flag": True, "none": None,
-    "list": [1, [2.5, []]], "tuple": (1, (), [(2,)]), "bytes": b"\x00\xff", "complex": complex(1, math.inf),
+    "list": [1, [2.5, []]], "tuple": (1, (), [(2,)]), "bytes": b"\x00\xff",
+    "complex": complex(1, math.inf),
     "optimizer": {"state": {0: {"step": 1}, 1: {}}, "betas": (0.9, 0.999)}, "empty": {},
     (1, "a"): "tuple key", None: 1, True: 2, 2.5: 3, "tags": {"array": 1, "tuple": [2], "dict": {}},
     "ordered": OrderedDict(b=1, a=2), "ordered pairs": OrderedDict({2: 1, 1: 2}), "": "empty key",

@@ -339,6 +339,18 @@ def test_single_tensor_is_no_state_dict(build, put):
         load(put(view(build, (2, 3), (3, 1))))
 
 
+def test_description_of_what_is_not_a_state_dict(build, put):
+    tensor = build.tensor("FloatStorage", "0", 6, 0, (6,), (1,))
+    body = build.mapping(w=tensor, step=b"K\1", **{f"k{i}": b"N" for i in range(30)})
+    path = put(build.torch_zip(build.pkl(body), {"0": SIX}))
+    with pytest.raises(
+        FormatError, match=r"'w': tensor \(6,\), 'step': int.* and 12 more.*load_object"
+    ):
+        load(path)
+    with pytest.raises(FormatError, match="no key 'x' in 2 tensors"):
+        load(put(nested(build)), key=["state_dict", "x"])
+
+
 def test_key_is_for_checkpoints_that_nest(build, put):
     with pytest.raises(FormatError, match="only PyTorch checkpoints nest"):
         load(put(build.safetensors({})), key="x")

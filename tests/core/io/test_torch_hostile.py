@@ -30,15 +30,18 @@ GADGETS = [
     ("cloudpickle", "loads"), ("joblib", "load"), ("shutil", "rmtree"), ("pathlib", "Path"),
     ("webbrowser", "open"), ("smtplib", "SMTP"), ("urllib.request", "urlopen"),
     ("requests", "get"), ("http.client", "HTTPSConnection"), ("logging.config", "dictConfig"),
-    ("sys", "modules"), ("_sys", "exit"), ("collections", "_sys.modules"), ("signal", "raise_signal"),
+    ("sys", "modules"), ("_sys", "exit"), ("collections", "_sys.modules"),
+    ("signal", "raise_signal"),
     ("collections", "OrderedDict.__init__"), ("collections", "namedtuple"),
     ("numpy.testing._private.utils", "runstring"), ("numpy", "load"), ("numpy", "fromfile"),
     ("numpy.f2py.crackfortran", "getlincoef"), ("numpy.core.multiarray", "fromfile"),
     ("numpy", "memmap"), ("numpy", "dtype.__new__"), ("numpy.lib.npyio", "load"),
     ("torch", "load"), ("torch", "_utils"), ("torch", "_utils._rebuild_tensor_v2"),
     ("torch.hub", "_load_local"), ("torch.storage", "_load_from_bytes"), ("torch", "from_file"),
-    ("torch.utils.collect_env", "run"), ("torch.serialization", "load"), ("torch.ops", "load_library"),
-    ("torch.jit", "load"), ("torch.utils._config_module", "load_config"), ("torch.fx", "Interpreter"),
+    ("torch.utils.collect_env", "run"), ("torch.serialization", "load"),
+    ("torch.ops", "load_library"),
+    ("torch.jit", "load"), ("torch.utils._config_module", "load_config"),
+    ("torch.fx", "Interpreter"),
     ("torch.utils.data.datapipes.utils.decoder", "basichandlers"),
     ("torch._inductor.codecache", "compile_file"), ("torch._dynamo.guards", "GuardBuilder.get"),
     ("torch.utils.bottleneck.__main__", "run_cprofile"), ("torch.nn.modules.linear", "Linear"),
@@ -138,7 +141,10 @@ sys.path.insert(0, sys.argv[1])
 from sensorium.io.torch_checkpoint import read_object
 from sensorium.errors import FormatError
 import _builders as build
-dag = b")" + b"".join(b"q" + bytes([i % 200]) + b"h" + bytes([i % 200]) + b"\\x86" for i in range(200))
+note = [bytes([i]) for i in range(200)]
+dag = b")" + b"".join(b"q" + key + b"h" + key + b"\\x86" for key in note)
+bomb = build.tensor("ByteStorage", "0", 1, 0, (2**20, 8), (0, 0))
+u1 = build.call("numpy", "dtype", build.text("u1"))
 cases = {
     "tuple DAG as a key": b"}" + dag + b"Ns",
     "tuple DAG in a set": b"\\x8f(" + dag + b"\\x90",
@@ -158,9 +164,9 @@ cases = {
         b"q" + bytes([i]) + b"](" + (b"h" + bytes([i])) * 10 + b"e" for i in range(30)
     ),
     "stride bomb": build.tensor("ByteStorage", "0", 1, 0, (2**20, 2**20), (0, 0)),
-    "stride bomb, many": b"](" + build.tensor("ByteStorage", "0", 1, 0, (2**20, 8), (0, 0)) * 20 + b"e",
+    "stride bomb, many": b"](" + bomb * 20 + b"e",
     "array of 2**62": build.call(
-        "numpy._core.numeric", "_frombuffer", b"C\\1a", build.call("numpy", "dtype", build.text("u1")),
+        "numpy._core.numeric", "_frombuffer", b"C\\1a", u1,
         build.nums(2**62), build.text("C"),
     ),
 }

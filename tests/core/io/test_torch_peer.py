@@ -59,10 +59,11 @@ def test_every_element_type(name, new, saved):
 @pytest.mark.parametrize("new", CONTAINERS)
 def test_views_keep_their_strides_and_their_sharing(new, saved):
     base = torch.arange(24.0).reshape(4, 6)
+    images = torch.arange(48.0).reshape(2, 2, 3, 4)
     views = {
         "base": base, "transposed": base.t(), "columns": base[:, 1::2], "row": base[2],
         "diagonal": base.diagonal(), "expanded": base[:1].expand(3, 6),
-        "channels_last": torch.arange(48.0).reshape(2, 2, 3, 4).to(memory_format=torch.channels_last),
+        "channels_last": images.to(memory_format=torch.channels_last),
         "conj": torch.tensor([1 + 2j, 3j]).conj(), "imag": torch.tensor([1 + 2j]).conj().imag,
     }  # fmt: skip
     arrays = load(saved(views, new))
@@ -88,7 +89,8 @@ def test_training_checkpoint(protocol, new, saved):
         "model": net.state_dict(), "tied": net[2].weight, "parameters": list(net.parameters()),
         "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(), "epoch": 7,
         "loss": float("nan"), "best": np.float64(0.5), "history": np.arange(5), "note": "é",
-        "none": None, "flag": True, "args": {"lr": 1e-3, "sizes": (1, 2)}, "size": torch.Size([2, 3]),
+        "none": None, "flag": True, "args": {"lr": 1e-3, "sizes": (1, 2)},
+        "size": torch.Size([2, 3]),
         "device": torch.device("cuda:1"), "dtype": torch.bfloat16, "raw": b"\x00\xff",
         "mutable": bytearray(b"\x01"), "set": {1, 2}, "complex": 1 + 2j, "counter": Counter("aab"),
         "big": 2**70, "rng": torch.get_rng_state(), 5: ["int key"], (1, 2): "tuple key",
@@ -183,4 +185,15 @@ def test_damaged_byte_that_torch_accepts_is_found(saved):
     path.write_bytes(data)
     assert torch.load(path, weights_only=True)["a"].sum() != 1000
     with pytest.raises(FormatError, match="bad checksum"):
+        load(path)
+
+
+def test_checksums_switched_off_are_named(saved):
+    was = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        path = saved({"a": torch.ones(3)})
+    finally:
+        torch.serialization.set_crc32_options(was)
+    with pytest.raises(FormatError, match="set_crc32_options"):
         load(path)

@@ -105,6 +105,9 @@ def test_array_noted_before_its_content_is_found_with_it(build):
 
 
 # -- misuse --------------------------------------------------------------------------------------
+BLANK = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n)C\1btR"
+BUFFER = b"cnumpy._core.numeric\n_frombuffer\n("
+INT16 = b"cnumpy\ndtype\n(U\2i2tR"
 MISUSE = {
     "nothing": (b"", CorruptError, "0 values"),
     "two values": (b"NN", CorruptError, "2 values"),
@@ -137,9 +140,7 @@ MISUSE = {
     "constructor as value": (b"]ctorch\nSize\na", UnsafeContentError, "stands where a value"),
     "storage class as value": (b"ctorch\nFloatStorage\n", UnsafeContentError, "stands where"),
     "class as value": (b"ctorch\nTensor\n", UnsafeContentError, "stands where a value"),
-    "unfinished array": (
-        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n)C\1btR", UnsafeContentError, "without content",
-    ),
+    "unfinished array": (BLANK, UnsafeContentError, "without content"),
     "numpy type as value": (b"cnumpy\ndtype\n(U\2f4\x89\x88tR", UnsafeContentError, "NumPy type"),
     "build of a dict": (b"}}b", CorruptError, "state given to dict"),
     "build of a number": (b"K\1}b", CorruptError, "state given to int"),
@@ -160,10 +161,20 @@ MISUSE = {
     "numpy objects": (b"cnumpy\ndtype\n(U\1OtR", CorruptError, "not a plain number"),
     "numpy order": (b"cnumpy\ndtype\n(U\2f4tR(K\3U\1?tb", CorruptError, "unknown state"),
     "numpy subclass": (
-        b"cnumpy.core.multiarray\n_reconstruct\n(ctorch\nTensor\n)C\1btR", CorruptError, "other than ndarray",
+        BLANK.replace(b"numpy\nndarray", b"torch\nTensor"), CorruptError, "other than ndarray",
     ),
     "numpy state": (
-        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n)C\1btRNb", CorruptError, "unknown state",
+        BLANK + b"Nb", CorruptError, "unknown state",
+    ),
+    "numpy array of other length": (
+        BUFFER + b"C\1a" + INT16 + b"K\3\x85U\1CtR", CorruptError, "shape .3,. of int16 with other",
+    ),
+    "numpy array of negative shape": (
+        BUFFER + b"C\0" + INT16 + b"J\xff\xff\xff\xff\x85U\1CtR", CorruptError, "with other bytes",
+    ),
+    "type of a tensor that is text": (
+        b"ctorch._utils\n_rebuild_tensor_v3\n(NK\0))\x89NU\1atR", CorruptError,
+        "element type is not one",
     ),
     "tensor without storage": (
         b"ctorch._utils\n_rebuild_tensor\n(NK\0))tR", CorruptError, "storage should be Storage",
@@ -232,3 +243,21 @@ def test_shared_parts_are_counted_each_time(build):
     doubled = b"]" + b"".join(b"q" + bytes([i]) + b"h" + bytes([i]) + b"\x86" for i in range(40))
     with pytest.raises(LimitError, match="shared parts counted anew"):
         load(build, doubled)
+
+
+def test_number_of_nodes_is_limited(build):
+    body = b"](" + b"]" * 100 + b"e"
+    assert len(load(build, body, Limits(nodes=103, bytes_per_node=2**40))) == 100
+    with pytest.raises(LimitError, match="than the file can justify"):
+        load(build, body, Limits(nodes=101, bytes_per_node=2**40))
+
+
+def test_unknown_lazy_bits_and_bare_storages_are_refused(build):
+    tensor = build.tensor("FloatStorage", "0", 1, 0, (1,), (1,))
+    unknown = tensor.replace(
+        build.ORDERED + b"tR", build.ORDERED + b"}" + build.text("x") + b"NstR"
+    )
+    with pytest.raises(CorruptError, match="other than conj and neg"):
+        load(build, unknown, **{"0": b"\0\0\0\0"})
+    with pytest.raises(UnsafeContentError, match="bare storage '0' stands where"):
+        load(build, build.storage("FloatStorage", "0", 1), **{"0": b"\0\0\0\0"})
