@@ -58,11 +58,21 @@ def store(name: str, x: Tensor, y: Tensor) -> Tensor:
     if not can_cast(y.dtype, x.dtype):
         raise DTypeError(f"{name}: a result of type {y.dtype} does not fit a tensor of {x.dtype}")
     before = _edge(x)
+    if y.node is not None:
+        _keep_old(x, y.node)
     np.copyto(x.array, y.array, casting="unsafe")
     wrote(x)
     if y.node is not None or before is not None:
         _continue_from(x, y)
     return x
+
+
+def _keep_old(x: Tensor, node: Any) -> None:
+    """Let the node that computes x's new values own a copy of the old ones it saved."""
+    if node.saved.__class__ is tuple and any(v is x.array for v in node.saved):
+        node.saved = tuple(v.copy() if v is x.array else v for v in node.saved)
+        node.cells = tuple(c for c in node.cells if c is not x.cell)
+        node.stamp = sum(c[0] for c in node.cells)
 
 
 def _edge(x: Tensor) -> Any:
@@ -83,9 +93,9 @@ def _continue_from(x: Tensor, y: Tensor) -> None:
     x.node, x.needs_grad = node, node is not None
     extra = x.extra
     if extra is not None and extra.base is not None:
-        _merge_into_base(x, extra.base, extra.replay)  # type: ignore[arg-type]
+        _merge_into_base(x, extra.base, extra.steps)
     elif extra is not None and extra.views:
-        _renew_views(x, None)
+        _renew_views(x)
 
 
 class _WriteView:
@@ -96,43 +106,47 @@ class _WriteView:
     @staticmethod
     def pull(g: Any, saved: tuple[Any, ...], edges: Any) -> tuple[Any, Any]:
         """The gradient with the view's part zeroed, and the view's part."""
-        (replay,) = saved
+        (steps,) = saved
         whole = g if isinstance(g, Tensor) else wrap(g)
-        inside = replay(whole)
-        outside = zero_part(whole, replay)
+        inside = _derive(whole, steps)
+        outside = _zero_part(whole, steps)
         if isinstance(g, Tensor):
             return outside, inside
         return outside.array, np.array(inside.array)
 
 
-def zero_part(g: Tensor, replay: Callable[[Tensor], Tensor]) -> Tensor:
-    """g with zeros in the part that replay views; recorded as a product with a mask."""
+def _derive(base: Tensor, steps: tuple[Any, ...]) -> Tensor:
+    """The view that the steps lead to from base."""
+    for call, options in steps:
+        base = call(base, *options)
+    return base
+
+
+def _zero_part(g: Tensor, steps: tuple[Any, ...]) -> Tensor:
+    """g with zeros in the part that the steps view; recorded as a product with a mask."""
     mask = wrap(np.ones_like(g.array))
-    part = replay(mask)
-    part.array[...] = 0
+    _derive(mask, steps).array[...] = 0
     return g * mask
 
 
-def _merge_into_base(x: Tensor, base: Tensor, replay: Callable[[Tensor], Tensor]) -> None:
-    node = Node(_WriteView, (_edge(base), x.node), (replay,), base.array.shape, base.array.dtype)
+def _merge_into_base(x: Tensor, base: Tensor, steps: tuple[Any, ...]) -> None:
+    node = Node(_WriteView, (_edge(base), x.node), (steps,), base.array.shape, base.array.dtype)
     base.node, base.needs_grad = node, True
-    _renew_views(base, x)
+    _renew_views(base)
 
 
-def _renew_views(base: Tensor, written: Tensor | None) -> None:
+def _renew_views(base: Tensor) -> None:
     """Derive the live views of base from its new node."""
-    assert_extra = base.extra
-    if assert_extra is None:
+    extra = base.extra
+    if extra is None or extra.views is None:
         return
-    views = [v for ref in assert_extra.views if (v := ref()) is not None]
-    assert_extra.views[:] = []
+    refs = extra.views
+    extra.views = None  # deriving makes short-lived views that need no note
     with enable_grad():
-        for view in views:
-            fresh = view.extra.replay(base)  # type: ignore[union-attr, misc]
+        for view in [v for ref in refs if (v := ref()) is not None]:
+            fresh = _derive(base, view.extra.steps)  # type: ignore[union-attr]
             view.node, view.needs_grad = fresh.node, fresh.needs_grad
-    import weakref
-
-    assert_extra.views[:] = [weakref.ref(v) for v in views]
+    extra.views = refs
 
 
 def inplace(name: str, function: Callable[..., Any]) -> Callable[..., Tensor]:

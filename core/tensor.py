@@ -41,16 +41,21 @@ class Size(tuple[int, ...]):
 
 
 class Extra:
-    """What only some tensors have: the tensor they are a view of, live views, hooks."""
+    """What only some tensors have: the tensor they are a view of, live views, hooks.
 
-    __slots__ = ("base", "hooks", "replay", "retains", "views")
+    steps are the view ops, with their options, that lead from base to the view.
+    """
+
+    __slots__ = ("base", "hooks", "retains", "steps", "views")
+
+    base: Tensor | None
+    steps: tuple[tuple[Callable[..., Tensor], tuple[Any, ...]], ...]
+    views: list[weakref.ref[Tensor]] | None
+    hooks: list[Callable[[Tensor], Tensor | None]] | None
 
     def __init__(self) -> None:
-        self.base: Tensor | None = None
-        self.replay: Callable[[Tensor], Tensor] | None = None
-        self.views: list[weakref.ref[Tensor]] = []
-        self.hooks: list[Callable[[Tensor], Tensor | None]] = []
-        self.retains = False
+        self.base = self.views = self.hooks = None
+        self.steps, self.retains = (), False
 
 
 class Tensor:
@@ -266,7 +271,8 @@ class Tensor:
         if not self.needs_grad:
             raise AutogradError("register_hook: the tensor does not require a gradient")
         if self.node is None:
-            hooks = extra_of(self).hooks
+            extra = extra_of(self)
+            extra.hooks = hooks = extra.hooks if extra.hooks is not None else []
         else:
             self.node.hooks = hooks = self.node.hooks if self.node.hooks is not None else []
         hooks.append(hook)

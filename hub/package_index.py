@@ -146,9 +146,7 @@ def _from_zip(path: Path, package: Package, sink: Sink, limit: int) -> bool:
 def _from_tar(path: Path, package: Package, sink: Sink, limit: int) -> bool:
     """Read the archive as a stream up to the member; links are not followed."""
     try:
-        with gzip.open(path) as raw:
-            bounded = cast(IO[bytes], _Bounded(raw))  # tarfile only reads from a stream
-            archive = tarfile.open(fileobj=bounded, mode="r|")
+        with gzip.open(path) as raw, _open_tar(_Bounded(raw)) as archive:
             for info in archive:
                 if info.name == package.member and info.isreg():
                     member = archive.extractfile(info)
@@ -158,6 +156,10 @@ def _from_tar(path: Path, package: Package, sink: Sink, limit: int) -> bool:
     except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, ValueError) as error:
         raise IntegrityError(f"{package}: {path.name} is damaged: {error}") from None
     return False
+
+
+def _open_tar(stream: _Bounded) -> tarfile.TarFile:
+    return tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|")  # which only reads from it
 
 
 class _Readable(Protocol):

@@ -34,6 +34,8 @@ def sizes(op: str, shape: tuple[Any, ...]) -> tuple[int, ...]:
     """The sizes in ``f(2, 3)`` or ``f((2, 3))`` as a tuple of ints."""
     if len(shape) == 1 and isinstance(shape[0], Sequence):
         shape = tuple(shape[0])
+    if all(n.__class__ is int for n in shape):
+        return shape
     return tuple(_integer(op, "size", n) for n in shape)
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..autograd.mode import mode
 from ..autograd.node import Node, Pick, cell_of
 from ..dtypes import FLOATING
 from ..errors import DeviceError, DTypeError, OpError, SensoriumError, ShapeError
-from ..tensor import Tensor, extra_of, wrap
+from ..tensor import Extra, Tensor, extra_of, wrap
 
 if TYPE_CHECKING:
     from ._declare import Op
@@ -85,20 +86,32 @@ def wrap_many(op: Op, values: Sequence[Any], node: Node | None) -> tuple[Any, ..
     return outs
 
 
-def link_view(out: Tensor, x: Any, x_array: Any, replay: Callable[[Tensor], Tensor]) -> None:
-    """Tell a view and its base of each other, so that in-place writes reach both graphs."""
+def link_view(out: Tensor, x: Any, x_array: Any, step: tuple[Any, tuple[Any, ...]]) -> None:
+    """Tell a view and its base of each other, so that in-place writes reach both graphs.
+
+    Views made under ``no_grad`` share the version count only, as nothing is recorded there.
+    """
     owner = out.array.base
     if owner is None or (owner is not x_array and owner is not x_array.base):
         return  # NumPy had to copy: not a view after all
-    out.cell = cell_of(x)
-    extra = extra_of(out)
+    cell = x.cell
+    if cell is None:
+        cell = x.cell = [0]
+    out.cell = cell
+    if not mode.enabled:
+        return
+    out.extra = extra = Extra()
     above = x.extra
     if above is None or above.base is None:
-        extra.base, extra.replay = x, replay
+        extra.base, extra.steps = x, (step,)
+        above = above or extra_of(x)
     else:
-        first = above.replay
-        extra.base, extra.replay = above.base, lambda base: replay(first(base))
-    views = extra_of(extra.base).views
+        extra.base, extra.steps = above.base, (*above.steps, step)
+        above = above.base.extra
+    views = above.views
+    if views is None:
+        above.views = [weakref.ref(out)]
+        return
     views.append(weakref.ref(out))
     if len(views) & (len(views) - 1) == 0 and len(views) > 8:  # prune at powers of two
         views[:] = [ref for ref in views if ref() is not None]

@@ -190,7 +190,8 @@ def _wrap(op: Op) -> list[str]:
     if op.view:
         x = op.inputs[0]
         options = ", ".join(op.options)
-        lines.append(f"link_view(_out, {x}, {x}_, lambda {x}: {op.name}({x}, {options}))")
+        options = f"({options},)" if options else "()"
+        lines.append(f"link_view(_out, {x}, {x}_, (op.call, {options}))")
     return [*lines, "return _out"]
 
 

@@ -135,7 +135,7 @@ def _(rng):
         yield x, 0.0, 6.0
 
 
-@op
+@op(promote="float")
 def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
     """input where positive, negative_slope * input elsewhere.
 
@@ -143,7 +143,7 @@ def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
     >>> sn.nn.functional.leaky_relu(sn.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1000,  2.0000])
     """
-    return np.where(input > 0, input, input * negative_slope)
+    return np.where(input > 0, input, input * input.dtype.type(negative_slope))
 
 
 @leaky_relu.grad
@@ -156,7 +156,7 @@ def _(rng):
     yield from ((x, 0.2) for (x,) in _away_from(0)(rng))
 
 
-@op
+@op(promote="float")
 def elu(input: Array, alpha: float = 1.0) -> Array:
     """input where positive, alpha (exp(input) - 1) elsewhere. Source: Clevert et al. (2015).
 
@@ -164,7 +164,8 @@ def elu(input: Array, alpha: float = 1.0) -> Array:
     >>> sn.nn.functional.elu(sn.tensor([0.0, 2.0]))
     tensor([0., 2.])
     """
-    return np.where(input > 0, input, alpha * np.expm1(np.minimum(input, 0)))
+    kind = input.dtype.type
+    return np.where(input > 0, input, kind(alpha) * np.expm1(np.minimum(input, kind(0))))
 
 
 @elu.grad
@@ -216,7 +217,7 @@ def logsigmoid(input: Any) -> Any:
     return -softplus(-input)
 
 
-@op
+@op(promote="float")
 def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """log(1 + exp(beta input)) / beta, elementwise; input itself where beta input > threshold.
 
@@ -234,12 +235,13 @@ def _(g, input, beta, threshold):
     return where(input * beta > threshold, g, g * sigmoid(input * beta))
 
 
-@softplus.samples(reference=_each(lambda v, b=1.0: math.log1p(math.exp(b * v)) / b))
+@softplus.samples(reference=_each(
+    lambda v, b=1.0, threshold=20.0: v if b * v > threshold else math.log1p(math.exp(b * v)) / b))
 def _(rng):
     yield from ((x, 2.0) for (x,) in _away_from()(rng))
 
 
-@op
+@op(promote="float")
 def silu(input: Array) -> Array:
     """input * sigmoid(input), elementwise. Source: Elfwing et al. (2017), as "swish" Ramachandran et al.
 
@@ -291,7 +293,7 @@ _SQRT_HALF, _SQRT_2_PI = math.sqrt(0.5), math.sqrt(2 / math.pi)
 _INV_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
 
 
-@op
+@op(promote="float")
 def erf(input: Array) -> Array:
     """The error function 2/sqrt(pi) * integral of exp(-t**2) from 0 to input, elementwise.
 
@@ -317,10 +319,11 @@ def _(rng):
     yield from _away_from()(rng)
 
 
-@op
+@op(promote="float")
 def _gelu_erf(input: Array) -> Array:
     """input * Phi(input), Phi the distribution function of the standard normal."""
-    return input * ((1 + erf(input * _SQRT_HALF)) * 0.5)
+    x = input.astype(np.float32) if input.itemsize == 2 else input  # half types are too coarse
+    return (x * ((1 + erf(x * _SQRT_HALF)) * 0.5)).astype(input.dtype, copy=False)
 
 
 @_gelu_erf.grad
@@ -356,12 +359,12 @@ def gelu(input: Any, approximate: str = "none") -> Any:
 
 
 # -- softmax -------------------------------------------------------------------------------------
-@op
+@op(promote="float")
 def _softmax(input: Array, dim: int) -> Array:
     """exp(input) / sum(exp(input)) along dim."""
     if input.size == 0:
         return input.copy()
-    e = np.exp(input - np.maximum.reduce(input, axis=dim, keepdims=True))
+    e = np.exp(input - input.max(axis=dim, keepdims=True))
     return np.divide(e, np.add.reduce(e, axis=dim, keepdims=True), out=e)
 
 
@@ -417,12 +420,12 @@ def _(rng):
         yield rng.normal(size=x.shape), x, dim
 
 
-@op
+@op(promote="float")
 def _log_softmax(input: Array, dim: int) -> Array:
     """input - log(sum(exp(input))) along dim."""
     if input.size == 0:
         return input.copy()
-    off = input - np.maximum.reduce(input, axis=dim, keepdims=True)
+    off = input - input.max(axis=dim, keepdims=True)
     return off - np.log(np.add.reduce(np.exp(off), axis=dim, keepdims=True))
 
 

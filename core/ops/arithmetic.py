@@ -62,7 +62,7 @@ def _(input, other):
 @add.samples(reference=lambda a, b: np.array(a) - (-np.array(b)))
 def _(rng):
     yield from _pairs(rng)
-    yield rng.normal(size=(64, 1024)), rng.normal(size=(64, 1024))
+    yield rng.normal(size=(128, 1024)), rng.normal(size=(128, 1024))
 
 
 def add_into(total: Any, share: Any) -> Any:

@@ -90,7 +90,9 @@ def _view_index(input: Array, index: tuple[Any, ...]) -> Array:
     except IndexError:
         _check_index("index", input.shape, index)
         raise
-    return y if hasattr(y, "ndim") and not isinstance(y, np.generic) else input[(*index, None)].reshape(())
+    if isinstance(y, np.generic):  # one element: NumPy's scalar is a copy, a view of one place is not
+        return input[(*index, None)].reshape(())
+    return y
 
 
 @_view_index.grad
@@ -160,12 +162,8 @@ def _add_at(input: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Arr
         y[index] = input  # nothing repeats
     elif len(index) == 1 and index[0].ndim >= 1 and isinstance(y, np.ndarray):
         _add_rows(y, index[0], input)
-    elif isinstance(y, np.ndarray):
-        np.add.at(y, index, input)
     else:
-        import cupyx
-
-        cupyx.scatter_add(y, index, input)
+        np.add.at(y, index, input)
     return y
 
 
@@ -200,6 +198,9 @@ def getitem(input: Any, index: Any) -> Any:
     tensor([[2, 0],
             [5, 3]])
     """
+    kind = index.__class__
+    if kind is int or (kind is slice and (index.step is None or index.step.__class__ is int and index.step > 0)):
+        return _view_index(input, (index,))
     plain, is_view = plain_index(index)
     if _negative_step(plain):
         raise ShapeError(f"index: slice steps must be positive, got {index}; use flip")
@@ -307,14 +308,10 @@ def gather(input: Any, dim: int, index: Any) -> Any:
 def _put_at(input: Array, src: Array, index: tuple[Any, ...], accumulate: bool) -> Array:
     """input with src written (or added) at index; of repeated writes the last one stays."""
     y = input.copy()
-    if not accumulate:
-        y[index] = src
-    elif isinstance(y, np.ndarray):
+    if accumulate:
         np.add.at(y, index, src)
     else:
-        import cupyx
-
-        cupyx.scatter_add(y, index, src)
+        y[index] = src
     return y
 
 

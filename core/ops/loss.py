@@ -107,8 +107,8 @@ def l1_loss(
 @op
 def _huber(input: Array, delta: float) -> Array:
     """input**2 / 2 where abs(input) <= delta, else delta (abs(input) - delta / 2)."""
-    size = np.absolute(input)
-    return np.where(size <= delta, input * input * 0.5, delta * (size - 0.5 * delta))
+    size, limit, half = np.absolute(input), input.dtype.type(delta), input.dtype.type(0.5)
+    return np.where(size <= limit, input * input * half, limit * (size - half * limit))
 
 
 @_huber.grad

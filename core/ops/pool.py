@@ -131,6 +131,10 @@ def _(input, kernel, stride, padding, dilation, train):
 @_max_unpool.fast("onednn", when=lambda g, winner, *_: (
     onednn.takes_pool(g) and getattr(winner, "dtype", None) in (np.uint8, np.int8)))  # fmt: skip
 def _(g, winner, shape, kernel, stride, padding, dilation):
+    if not onednn.is_channels_last(winner):
+        last = onednn.empty_channels_last(winner.shape, winner.dtype)
+        last[...] = winner
+        winner = last
     return onednn.pool_backward("max", g, shape, kernel, stride, padding, dilation, winner)
 
 

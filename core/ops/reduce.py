@@ -352,7 +352,7 @@ def _ties_share(g: Any, input: Any, y: Any, axes: tuple[int, ...], keepdim: bool
 
 
 def _refuse_empty(name: str, input: Any, axes: tuple[int, ...]) -> None:
-    if any(input.shape[a] == 0 for a in axes):
+    if 0 in [input.shape[a] for a in axes]:
         raise ShapeError(f"{name}: no extreme of an empty dimension (shape {tuple(input.shape)})")
 
 
@@ -360,7 +360,7 @@ def _refuse_empty(name: str, input: Any, axes: tuple[int, ...]) -> None:
 def _amax(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
     """The largest value over axes."""
     _refuse_empty("amax", input, axes)
-    return np.maximum.reduce(input, axis=axes, keepdims=keepdim)
+    return input.max(axis=axes, keepdims=keepdim)
 
 
 @_amax.grad
@@ -377,7 +377,7 @@ def _(rng):
 def _amin(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
     """The smallest value over axes."""
     _refuse_empty("amin", input, axes)
-    return np.minimum.reduce(input, axis=axes, keepdims=keepdim)
+    return input.min(axis=axes, keepdims=keepdim)
 
 
 @_amin.grad
@@ -433,7 +433,7 @@ def _drop(x: Any, axes: tuple[int, ...]) -> Any:
 @op(differentiable=0)
 def _any(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
     """Whether some element over axes is nonzero."""
-    return np.logical_or.reduce(input, axis=axes, keepdims=keepdim)
+    return input.any(axis=axes, keepdims=keepdim)
 
 
 @_any.samples(reference=_loop(lambda v: builtin_any(e != 0 for e in v)))
@@ -444,7 +444,7 @@ def _(rng):
 @op(differentiable=0)
 def _all(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
     """Whether every element over axes is nonzero."""
-    return np.logical_and.reduce(input, axis=axes, keepdims=keepdim)
+    return input.all(axis=axes, keepdims=keepdim)
 
 
 @_all.samples(reference=_loop(lambda v: not builtin_any(e == 0 for e in v)))

@@ -37,7 +37,10 @@ def resolve_shape(op_name: str, shape: tuple[int, ...], count: int, given: Any) 
 @op(view=True)
 def _reshape(input: Array, shape: tuple[int, ...]) -> Array:
     """The same elements, in row-major order, under another shape."""
-    return input.reshape(resolve_shape("reshape", shape, input.size, input.shape))
+    try:
+        return input.reshape(shape)
+    except (ValueError, TypeError):
+        return input.reshape(resolve_shape("reshape", shape, input.size, input.shape))
 
 
 @_reshape.grad
@@ -62,7 +65,8 @@ def reshape(input: Any, *shape: Any) -> Any:
     tensor([[0, 1],
             [2, 3]])
     """
-    return _reshape(input, sizes("reshape", shape))
+    whole = len(shape) == 1 and shape[0].__class__ is tuple
+    return _reshape(input, shape[0] if whole else sizes("reshape", shape))
 
 
 def view(input: Any, *shape: Any) -> Any:
@@ -248,7 +252,8 @@ def reversed_dims(input: Any) -> Any:
     >>> sn.ones(2, 3).T.shape
     sensorium.Size([3, 2])
     """
-    return _permute(input, tuple(reversed(range(input.ndim))))
+    ndim = input.array.ndim
+    return _permute(input, (1, 0) if ndim == 2 else tuple(range(ndim - 1, -1, -1)))
 
 
 def movedim(input: Any, source: Any, destination: Any) -> Any:

@@ -130,11 +130,43 @@ def _method(name):
     return call
 
 
-for _name in (
-    "all any argmax argmin argsort astype clip conj copy cumprod cumsum dot max mean min nonzero "
-    "prod ravel repeat reshape round searchsorted sort squeeze std sum swapaxes take trace transpose "
-    "var view fill flatten put"
-).split():
+for _name in [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
+    "astype",
+    "clip",
+    "conj",
+    "copy",
+    "cumprod",
+    "cumsum",
+    "dot",
+    "max",
+    "mean",
+    "min",
+    "nonzero",
+    "prod",
+    "ravel",
+    "repeat",
+    "reshape",
+    "round",
+    "searchsorted",
+    "sort",
+    "squeeze",
+    "std",
+    "sum",
+    "swapaxes",
+    "take",
+    "trace",
+    "transpose",
+    "var",
+    "view",
+    "fill",
+    "flatten",
+    "put",
+]:
     setattr(Array, _name, _method(_name))
 
 
@@ -181,8 +213,8 @@ for _name, _ufunc in {"neg": np.negative, "abs": np.absolute, "invert": np.inver
 
 def to_device(value):
     """NumPy arrays as arrays of the device, within tuples and lists too."""
-    if isinstance(value, np.ndarray):
-        return Array(value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return Array(np.asarray(value))
     if type(value) in (list, tuple):
         return type(value)(to_device(v) for v in value)
     return value

@@ -21,6 +21,10 @@ from sensorium.errors import (
     NotFoundError,
     RateLimitError,
 )
+from sensorium.hub import download, sink
+from sensorium.hub.expect import Expect
+from sensorium.hub.replies import Version
+from sensorium.hub.transport import Broken
 
 CUTS = [0, 1, 65535, 65536, 65537, 100_000, 199_999]
 
@@ -89,6 +93,29 @@ def test_cut_without_length_is_found_by_the_hash(server, get, body):
 def test_every_framing_is_read(server, get, body, whole):
     url, digest = server.publish("/a.bin", body, whole)
     assert get(url, hash_prefix=digest[:8]).read_bytes() == body
+
+
+def test_an_empty_answer_is_asked_again(server, get):
+    empty = fs.status("200 OK", "Transfer-Encoding: chunked", body=b"0\r\n\r\n")
+    url, _ = server.publish("/a.json", b"[1]", empty, fs.ok)
+    assert get(url).read_bytes() == b"[1]"
+
+
+def test_a_short_body_is_noticed_even_if_the_client_library_does_not(policy, tmp_path):
+    class Short:
+        url, pieces = "https://host/a.bin", [b"abc", b""]
+
+        def read(self):
+            return self.pieces.pop(0)
+
+        def header(self, name):
+            return ""
+
+    with sink.temporary(tmp_path) as file:
+        job = download._Job(None, file, Expect(), "a.bin", policy, lambda *_: None, 1e9)
+        job.version = Version(total=5)
+        with pytest.raises(Broken, match="closed early"):
+            download._copy(job, Short())
 
 
 def _range_reply(*lines):
@@ -286,13 +313,14 @@ def test_a_drip_is_too_slow_whatever_the_read_timeout(server, get, body, clock):
     clock.step = 5.0  # each look at the clock costs five seconds
     url, digest = server.publish("/a.bin", body, fs.drip(30, 0.005), fs.ok)
     assert get(url, sha256=digest).read_bytes() == body
-    assert len(server.log) == 2
+    url, digest = server.publish("/b.bin", body, fs.drip(30, 0.005))
+    fails(get, DownloadError, url, "slower than 1024 bytes per second", sha256=digest)
 
 
 def test_the_total_deadline_ends_a_steady_drip(server, get, body, clock):
     clock.step = 2000.0
     url, digest = server.publish("/a.bin", body, fs.drip(3, 0.01))
-    fails(get, DownloadError, url, "deadline", sha256=digest)
+    fails(get, DownloadError, url, "deadline passed after", sha256=digest)
 
 
 def test_dripping_headers_are_cut_off(server, get, body):

@@ -60,23 +60,24 @@ def test_when_every_source_fails_all_are_told(server, get, body):
 
 
 @pytest.mark.parametrize(
-    "source",
+    ("source", "words"),
     [
-        "ftp://host/x",
-        "http://example.org/x",
-        "x.pth",
-        "https://",
-        "https://host:port/x",
-        "hf://only-one/x",
-        "hf://org/repo/../../x",
-        "pypi://name/x",
-        "pypi://name>=1/x",
-        "file://elsewhere/x",
-        "https://[::1/x",
+        ("ftp://host/x", "is no source"),
+        ("x.pth", "is no source"),
+        ("http://example.org/x", "127.0.0.1 and localhost only"),
+        ("https://", "names a host"),
+        ("https://host:port/x", "malformed"),
+        ("https://[::1/x", "malformed"),
+        ("hf://only-one/x", "write hf://"),
+        ("hf://org/repo/../../x", "write hf://"),
+        ("pypi://name/x", "write pypi://"),
+        ("pypi://name>=1/x", "write pypi://"),
+        ("file://elsewhere/x", "write file:///"),
+        ("file://[/x", "malformed"),
     ],
 )
-def test_malformed_sources_are_named(get, source):
-    with pytest.raises(NotFoundError):
+def test_malformed_sources_are_named(get, source, words):
+    with pytest.raises(NotFoundError, match=words):
         get(source, hash_prefix="0" * 8)
 
 
@@ -219,6 +220,14 @@ def test_home_follows_the_environment(monkeypatch, tmp_path):
     assert hub.cache.path() == tmp_path / ".cache" / "sensorium"
     monkeypatch.setenv("SENSORIUM_HOME", "~/x")
     assert hub.cache.path() == tmp_path / "x"
+
+
+def test_a_user_without_a_home_folder(monkeypatch):
+    for name in ("SENSORIUM_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(CacheError, match="set SENSORIUM_HOME"):
+        settings.home()
 
 
 @pytest.mark.parametrize("name", ["ünï côdé 日本", "with space", "n" * 240, "bad\udcff"])

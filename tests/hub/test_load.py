@@ -155,6 +155,8 @@ def test_list_help_card_and_pipeline(zoo):
         assert word in text
     assert hub.card("toy10").num_params == 9
     assert hub.pipeline("toy10")("x") == [("two", "x")]
+    with pytest.raises(NotFoundError, match="a pipeline needs weights"):
+        hub.pipeline("toy10", weights=None)
 
 
 def test_two_zoos_may_not_share_a_name(zoo):
@@ -260,6 +262,14 @@ def test_folders_and_models_without_a_card(zoo, tmp_path):
     (tmp_path / "card.json").write_text('{"schema": 1, "models": []}')
     with pytest.raises(CardError, match="wanted one model, got 0"):
         hub.load(str(tmp_path))
+
+
+def test_without_a_named_classifier_the_classes_cannot_change(zoo, tmp_path):
+    folder = hub.save(hub.load("toy10"), tmp_path / "mine")
+    text = (folder / "card.json").read_text().replace('"classifier": "fc"', '"classifier": ""')
+    (folder / "card.json").write_text(text)
+    with pytest.raises(CardError, match="names no classifier"):
+        hub.load(str(folder), num_classes=5)
 
 
 def test_an_architecture_no_zoo_builds(zoo, tmp_path):
