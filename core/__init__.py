@@ -220,6 +220,8 @@ from .tensor import (
     Tensor as Tensor,
 )
 
+from .backends.cpu.threads import get_num_threads as get_num_threads
+from .backends.cpu.threads import set_num_threads as set_num_threads
 from .dtypes import bool_ as bool
 from .dtypes import float16 as half
 from .dtypes import float32 as float
@@ -236,7 +238,8 @@ _methods.attach()
 
 __version__ = "0.1.0"
 
-_LAZY = {"nn", "optim", "data", "io", "cuda", "hub", "vision", "text", "audio", "model_zoo", "testing"}
+_LAZY = {"nn", "optim", "data", "io", "cuda", "hub", "vision", "text", "audio", "model_zoo"}
+_LAZY_NAMES = {"save": "serialization", "load": "serialization"}
 
 
 def __getattr__(name: str) -> object:  # sub-packages load on first use: importing stays quick
@@ -244,4 +247,8 @@ def __getattr__(name: str) -> object:  # sub-packages load on first use: importi
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")
+    if name in _LAZY_NAMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

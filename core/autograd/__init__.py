@@ -13,8 +13,12 @@ def __getattr__(name: str) -> object:  # the engine needs Tensor, which needs th
         from . import engine
 
         return getattr(engine, name)
-    if name == "Function":
-        from .function import Function
+    if name in ("Function", "once_differentiable"):
+        from . import function
 
-        return Function
+        return getattr(function, name)
+    if name in ("gradcheck", "gradgradcheck", "GradcheckError"):
+        from . import gradcheck
+
+        return getattr(gradcheck, name)
     raise AttributeError(f"module 'sensorium.autograd' has no attribute {name!r}")

@@ -245,6 +245,8 @@ def _step(node: Node, g: Any, pending: dict[Any, Any], retain: bool, recorded: b
 
 def _fill(node: Node, gs: list[Any], recorded: bool) -> Any:
     """The gradients of an op with several outputs, zeros for those nobody used; bare if only one."""
+    if getattr(node.op, "keeps_none", False):
+        return tuple(gs)
     like = next(g for g in gs if g is not None)
     filled = []
     for g, shape, dtype in zip(gs, node.shape, node.dtype):

@@ -59,7 +59,7 @@ class Node:
     def name(self) -> str:
         """The name of the operation, as PyTorch spells it: ``MulBackward0``."""
         words = self.op.name.strip("_").split("_")
-        return "".join(w.capitalize() for w in words) + "Backward0"
+        return "".join(w[:1].upper() + w[1:] for w in words) + "Backward0"
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

@@ -258,8 +258,6 @@ class _Decoder:
     def key(self, node: object) -> object:
         if isinstance(node, dict) and node.keys() == {"tuple"}:
             return tuple(self.key(item) for item in _want(node["tuple"], list))
-        if isinstance(node, list):
-            raise CorruptError("state: a list cannot be a key")
         value = self.decode(node)
         if isinstance(value, (dict, list, tuple, np.ndarray)):
             raise CorruptError("state: a container cannot be a key")

@@ -22,8 +22,8 @@ runs, and keeps its values, only when that input wants one. Gradients are writte
 ops, which take raw arrays (an ordinary backward) and Tensors (a recorded one) alike; the engine sums
 a gradient down to the shape that broadcasting grew, and casts it to the input's type.
 
-Each declaration is turned into one Python function with the op's own signature (``_template``), so a
-call repacks nothing.
+Each declaration becomes one Python function with the op's own signature (``_template``), so a call
+repacks nothing.
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ class Op:
     outputs: tuple[str, ...] = ("y",)
     differentiable: int = 1
     warns: bool = True
-    call: Callable[..., Any] = field(init=False)
-    namespace: dict[str, Any] = field(init=False, repr=False)
+    call: Any = field(init=False, repr=False)
     backward: dict[str | None, Callable[..., Any]] = field(default_factory=dict)
     keeps: tuple[str, ...] = ()
     pull: Callable[..., Any] | None = None
@@ -79,8 +78,6 @@ class Op:
         self.lists = tuple(n for n, kind in kinds.items() if kind == "Arrays")
         self.inputs = tuple(n for n, kind in kinds.items() if kind.startswith("Array"))
         self.options = tuple(n for n in kinds if n not in self.inputs)
-        self.namespace = _template.new_namespace(self)
-        self.call = _template.build_call(self, self.namespace)
 
     # -- the decorators a declaration uses -------------------------------------------------------
     def grad(self, target: Any) -> Any:
@@ -93,7 +90,7 @@ class Op:
         if target in self.backward or (target is not None and target not in self.inputs):
             raise TypeError(f"{self.name}: {target!r} has a gradient already or is no input")
         self.backward[target] = fn
-        _template.build_tape(self)
+        _template.reset(self)
         return fn
 
     def fast(
@@ -106,7 +103,7 @@ class Op:
 
         def attach(fn: Callable[..., Any]) -> Callable[..., Any]:
             self.fast_paths.append(Fast(vendor, when, least, fn))
-            _template.build_compute(self)
+            _template.reset(self)
             return fn
 
         return attach
@@ -123,8 +120,15 @@ class Op:
 
         return attach
 
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """What the generated functions look their names up in."""
+        return self.call.__globals__
+
     def compute(self, *args: Any) -> Any:
         """Run on raw arrays: the first fast path that applies, else the formula."""
+        if self.fast_paths and self.namespace["compute"] is self.formula:
+            _template.build_call(self)
         return self.namespace["compute"](*args)
 
 
@@ -153,6 +157,7 @@ def op(
             raise TypeError(f"op {name!r} is declared twice")
         made = Op(name, kernel or fn, inspect.signature(fn), promote, view, outputs, differentiable, warns)
         OPS[name] = made
-        return _template.dress(made, fn)
+        made.call = _template.new_call(made, fn)
+        return made.call
 
     return declare if formula is None else declare(formula)

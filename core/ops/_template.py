@@ -1,4 +1,4 @@
-"""The Python source behind every op's call: written once here, compiled once per declaration.
+"""The Python source behind every op's call: written once here, compiled when an op is first called.
 
 ``build_call`` makes the function users call: unwrap the inputs, promote, compute with floating-point
 warnings off, wrap, record. ``build_tape`` makes the two functions of the tape: ``record`` (a node
@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from numpy import ndarray
@@ -49,19 +50,50 @@ def _compile(source: list[str], name: str, namespace: dict[str, Any]) -> Any:
     return namespace[name]
 
 
+def _first_call(*args: Any, **options: Any) -> Any:
+    return build_call(op)(*args, **options)  # type: ignore[name-defined]  # noqa: F821
+
+
+def _first_record(*args: Any) -> Any:
+    return build_tape(op)(*args)  # type: ignore[name-defined]  # noqa: F821
+
+
 # -- the call ------------------------------------------------------------------------------------
-def new_namespace(op: Op) -> dict[str, Any]:
+def new_call(op: Op, declared: Callable[..., Any]) -> Any:
+    """The function users call, with the declaration's name, docs, signature and decorators.
+
+    Its code is generated when it is first called: importing 200 ops must not compile 600 functions.
+    """
+    call: Any = FunctionType(_first_call.__code__, _new_namespace(op), op.name)
+    functools.update_wrapper(call, declared)
+    call.__signature__ = op.signature
+    call.op, call.grad, call.fast, call.samples = op, op.grad, op.fast, op.samples
+    return call
+
+
+def reset(op: Op) -> None:
+    """Forget the generated code: the declaration has changed."""
+    op.call.__code__ = _first_call.__code__
+    op.namespace["record"] = FunctionType(_first_record.__code__, op.namespace, "record")
+
+
+def _new_namespace(op: Op) -> dict[str, Any]:
     """What the generated functions of an op look their names up in."""
     namespace = {**_SHARED, "op": op, "formula": op.formula, "compute": op.formula}
+    namespace["build_call"], namespace["build_tape"] = build_call, build_tape
     namespace["__name__"] = f"sensorium.ops.{op.name}"
+    namespace["record"] = FunctionType(_first_record.__code__, namespace, "record")
     namespace["promote"] = _promote.RULES[op.promote] if op.promote else None
     for p in op.signature.parameters.values():
         namespace[f"default_{p.name}"] = p.default
     return namespace
 
 
-def build_call(op: Op, namespace: dict[str, Any]) -> Any:
-    """The function users call."""
+def build_call(op: Op) -> Any:
+    """Give the function users call its real code."""
+    namespace, call = op.namespace, op.call
+    if op.fast_paths:
+        _build_compute(op)
     parameters, noisy = [], op.warns and not op.view
     for p in op.signature.parameters.values():
         parameters.append(p.name if p.default is p.empty else f"{p.name}=default_{p.name}")
@@ -78,7 +110,9 @@ def build_call(op: Op, namespace: dict[str, Any]) -> Any:
         "    if not _seen: return _y",
         *_indent(_wrap(op)),
     ]
-    return _compile(source, op.name, namespace)
+    built = _compile(source, op.name, namespace)
+    call.__defaults__, call.__code__ = built.__defaults__, built.__code__
+    return call
 
 
 def _choice(op: Op) -> str:
@@ -97,7 +131,7 @@ def _sized(op: Op) -> str:
     return op.inputs[1] if len(op.inputs) == 2 else op.inputs[0]
 
 
-def build_compute(op: Op) -> None:
+def _build_compute(op: Op) -> None:
     """``compute``: the first fast path that applies, else the formula."""
     names = ", ".join(op.signature.parameters)
     source = [f"def compute({names}):"]
@@ -109,16 +143,6 @@ def build_compute(op: Op) -> None:
             f"    if {large if path.least else ''}when_{i}({names}): return run_{i}({names})"
         )
     _compile([*source, f"    return formula({names})"], "compute", op.namespace)
-    op.call.__code__ = build_call(op, op.namespace).__code__  # same names, now with the choice
-
-
-def dress(op: Op, declared: Callable[..., Any]) -> Any:
-    """The generated function with the declaration's name, docs, signature and decorators."""
-    call = functools.update_wrapper(op.call, declared)
-    call.__signature__ = op.signature  # type: ignore[attr-defined]
-    call.op, call.grad = op, op.grad  # type: ignore[attr-defined]
-    call.fast, call.samples = op.fast, op.samples  # type: ignore[attr-defined]
-    return call
 
 
 def _indent(lines: list[str], pad: str = "    ") -> list[str]:
@@ -196,18 +220,18 @@ def _wrap(op: Op) -> list[str]:
 
 
 # -- the tape ------------------------------------------------------------------------------------
-def build_tape(op: Op) -> None:
-    """(Re)make ``record`` and ``pull`` from the gradients attached so far."""
+def build_tape(op: Op) -> Any:
+    """Make ``record`` and ``pull`` from the gradients of the declaration; return ``record``."""
     wants = {
         target: [n for n in list(inspect.signature(fn).parameters)[1:] if n != "needs"]
         for target, fn in op.backward.items()
     }
     op.keeps = tuple(dict.fromkeys(n for names in wants.values() for n in names))
-    _build_record(op, wants)
     _build_pull(op, wants)
+    return _build_record(op, wants)
 
 
-def _build_record(op: Op, wants: dict[str | None, list[str]]) -> None:
+def _build_record(op: Op, wants: dict[str | None, list[str]]) -> Any:
     inputs = [f"{n}_" for n in op.inputs]
     several = len(op.outputs) > 1
     shapes = "[v.shape for v in _y], [v.dtype for v in _y]" if several else "_y.shape, _y.dtype"
@@ -222,7 +246,7 @@ def _build_record(op: Op, wants: dict[str | None, list[str]]) -> None:
         "    _node.sequence = next_sequence()",
         "    return _node",
     ]
-    _compile(source, "record", op.namespace)
+    return _compile(source, "record", op.namespace)
 
 
 def _edges(op: Op) -> list[str]:

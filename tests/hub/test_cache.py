@@ -3,6 +3,7 @@ other people's files are neither followed nor waited for; nothing has to be clea
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import mmap
@@ -16,7 +17,7 @@ import pytest
 
 from sensorium import hub
 from sensorium.errors import CacheError, DiskSpaceError, OfflineError
-from sensorium.hub import locks, sink
+from sensorium.hub import locks, sink, store
 from sensorium.hub.expect import Expect
 from sensorium.hub.store import Store
 
@@ -111,8 +112,6 @@ def test_anothers_file_is_hashed_at_each_open(cached, monkeypatch, home):
     """A blob or entry that another user owns, or that others may write, is not taken on trust."""
     path, again = cached
     looked = []
-    from sensorium.hub import store
-
     original = store.file_digest
     monkeypatch.setattr(store, "file_digest", lambda p: looked.append(p) or original(p))
     again()
@@ -261,6 +260,57 @@ def test_a_failing_disk_leaves_nothing_and_heals(
             get(url, sha256=digest)
     assert not list(home.glob("tmp/*")) and not list(home.glob("index/*"))
     assert get(url, sha256=digest).read_bytes() == body
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "replace", "chmod", "mkdir"])
+def test_the_kth_call_of_a_disk_fails(server, get, body, home, call):
+    """For every k: the k-th call of its kind fails; a result is right, an error is a CacheError,
+    and the next fetch heals."""
+    original, k, seen = getattr(os, call), 0, 0
+
+    def fail(*args, **options):
+        nonlocal seen
+        seen += isinstance(args[0], int) or str(home) in str(args[0])
+        if seen == k:
+            seen += 1
+            raise OSError(errno.ENOSPC, "no space")
+        return original(*args, **options)
+
+    while seen >= k:  # until a run ends before its k-th call
+        k, seen = k + 1, 0
+        content = body + bytes([k])
+        url, digest = server.publish(f"/{k}.bin", content)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, call, fail)
+            with contextlib.suppress(CacheError):
+                assert get(url, sha256=digest).read_bytes() == content
+        assert get(url, sha256=digest).read_bytes() == content
+    assert k >= 2
+
+
+def test_an_entry_that_cannot_be_written_is_an_error(server, get, body, monkeypatch):
+    url, digest = server.publish("/a.bin", body)
+    original = os.write
+
+    def write(descriptor, data):
+        if len(data) < 1000:
+            raise OSError(errno.ENOSPC, "no space")
+        return original(descriptor, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sink.os, "write", write)
+        with pytest.raises(DiskSpaceError):
+            get(url, hash_prefix=digest[:8])
+    assert get(url, hash_prefix=digest[:8]).read_bytes() == body
+
+
+def test_a_blob_that_vanishes_while_it_is_stored(server, get, body, monkeypatch):
+    url, digest = server.publish("/a.bin", body)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_stamp", lambda path: None)
+        with pytest.raises(CacheError, match="vanished"):
+            get(url, hash_prefix=digest[:8])
+    assert get(url, hash_prefix=digest[:8]).read_bytes() == body
 
 
 def test_a_rename_that_reports_failure_after_success_is_success(server, get, body, monkeypatch):

@@ -7,6 +7,7 @@ clean-up (the fixtures check blobs and temporary files besides).
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import pickle
 
@@ -23,6 +24,7 @@ from sensorium.errors import (
 )
 from sensorium.hub import download, sink
 from sensorium.hub.expect import Expect
+from sensorium.hub.fetching import fetch_with
 from sensorium.hub.replies import Version
 from sensorium.hub.transport import Broken
 
@@ -143,6 +145,16 @@ def test_a_range_answered_wrongly_is_never_appended(server, get, body, second):
         assert get(url, sha256=digest).read_bytes() == body
     except IntegrityError:  # the 200 with other bytes: whole, but not what was published
         heals(server, get, "/a.bin", body, sha256=digest)
+
+
+@pytest.mark.parametrize("start", [0, 69_999, 70_001])
+def test_a_wrong_range_is_not_spliced_even_without_a_hash(server, get, start):
+    text = b'"' + b"a" * 150_000 + b'"'
+    lines = [f"Content-Range: bytes {start}-{len(text) - 1}/{len(text)}", f"ETag: {fs.ETAG}"]
+    plan = [fs.cut(70_000), fs.status("206 Partial Content", *lines, body=b"x" * 100), fs.ok]
+    url, _ = server.publish("/a.json", text, *plan)
+    assert get(url).read_bytes() == text
+    assert "range" not in server.requests()[2].headers
 
 
 def test_unasked_range_is_refused(server, get, body):
@@ -313,7 +325,7 @@ def test_a_drip_is_too_slow_whatever_the_read_timeout(server, get, body, clock):
     clock.step = 5.0  # each look at the clock costs five seconds
     url, digest = server.publish("/a.bin", body, fs.drip(30, 0.005), fs.ok)
     assert get(url, sha256=digest).read_bytes() == body
-    url, digest = server.publish("/b.bin", body, fs.drip(30, 0.005))
+    url, digest = server.publish("/b.bin", body[1:], fs.drip(30, 0.005))
     fails(get, DownloadError, url, "slower than 1024 bytes per second", sha256=digest)
 
 
@@ -321,6 +333,14 @@ def test_the_total_deadline_ends_a_steady_drip(server, get, body, clock):
     clock.step = 2000.0
     url, digest = server.publish("/a.bin", body, fs.drip(3, 0.01))
     fails(get, DownloadError, url, "deadline passed after", sha256=digest)
+
+
+def test_no_attempt_is_waited_for_beyond_the_deadline(server, policy, body, clock):
+    hasty = dataclasses.replace(policy, deadline=30.0)
+    url, digest = server.publish("/a.bin", body, fs.status("503 X", "Retry-After: 40"))
+    with pytest.raises(DownloadError, match="leaves no time for another attempt"):
+        fetch_with(hasty, [url], Expect(digest), None)
+    assert clock.sleeps == []
 
 
 def test_dripping_headers_are_cut_off(server, get, body):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
 import tarfile
 import zipfile
 
@@ -195,6 +196,19 @@ def test_a_bomb_stops_at_the_bound(tmp_path, monkeypatch, name):
 def test_what_pip_says_is_told_without_credentials(text, word):
     line = package_index._last_line(text)
     assert word in line and "secret" not in line
+
+
+def test_pip_that_fails_or_hangs_is_told(index, monkeypatch, get, tmp_path):
+    failed = subprocess.CompletedProcess([], 1, "", "ERROR: the index burns\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(package_index, "_pip", lambda arguments, folder: failed)
+        with pytest.raises(DownloadError, match="pip download failed: ERROR: the index burns"):
+            get(SOURCE, sha256=DIGEST)
+    monkeypatch.setattr(package_index, "_SECONDS", 0.001)
+    with pytest.raises(DownloadError, match="had not ended"):
+        get(SOURCE, sha256=DIGEST)
+    with pytest.raises(DownloadError, match=r"x\.zip: No such file"):
+        package_index.copy_file("/nowhere/x.zip", tmp_path / "y")
 
 
 def test_a_missing_interpreter_is_told(monkeypatch, get):

@@ -87,6 +87,12 @@ MALFORMED = {
         "'__metadata__' appears twice",
     ),
     "metadata number": (b'{"__metadata__":{"k":1}}', b"", CorruptError, "'k' is not a string"),
+    "metadata without comma": (
+        b'{"__metadata__":{"a":"b" "c":"d"}}',
+        b"",
+        CorruptError,
+        "__metadata__: ',' or '}' expected",
+    ),
     "metadata null": (b'{"__metadata__":null}', b"", CorruptError, "not an object"),
     "metadata unclosed": (b'{"__metadata__":{"k":"v"', b"", CorruptError, "expected at"),
     "unknown field": ({"a": {**HALF, "device": "cpu"}}, b"1234", CorruptError, "fields"),
@@ -159,6 +165,11 @@ def test_malformed_header_is_refused_with_its_reason(case, build):
 def test_header_length_is_checked_before_use(data, error):
     with pytest.raises(error):
         st.read(memoryview(data))
+
+
+def test_header_beyond_the_file_says_both_ends():
+    with pytest.raises(TruncatedError, match="header ends at byte 11, the file at 10"):
+        st.read(memoryview(struct.pack("<Q", 3) + b"{}"))
 
 
 def test_limits_bound_the_header(build):

@@ -106,6 +106,7 @@ def test_array_noted_before_its_content_is_found_with_it(build):
 
 # -- misuse --------------------------------------------------------------------------------------
 BLANK = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n)C\1btR"
+FROM_TYPE = b"ctorch._tensor\n_rebuild_from_type_v2\n("
 BUFFER = b"cnumpy._core.numeric\n_frombuffer\n("
 INT16 = b"cnumpy\ndtype\n(U\2i2tR"
 MISUSE = {
@@ -182,6 +183,14 @@ MISUSE = {
     "parameter of text": (b"ctorch.nn.parameter\nParameter\n(U\1atR", CorruptError, "ndarray"),
     "name not UTF-8": (b"c\xff\n\n", CorruptError, "not UTF-8"),
     "text not UTF-8": (b"X\1\0\0\0\xff", CorruptError, "not UTF-8"),
+    "subclass by another constructor": (
+        FROM_TYPE + b"ctorch\nSize\nctorch\nTensor\n)NtR", CorruptError, "class other than Tensor",
+    ),
+    "tensor of another class": (
+        FROM_TYPE + b"ctorch._utils\n_rebuild_tensor\ncnumpy\nndarray\n)NtR", CorruptError,
+        "class other than Tensor",
+    ),
+    "name cut off": (b"ctorch", TruncatedError, "in the middle of a name"),
     "endless name": (b"c" + b"a" * 600 + b"\nb\n", LimitError, "longer than 512"),
     "straddled frame": (b"\x95\2\0\0\0\0\0\0\0M\1\1", CorruptError, "straddles the frame"),
     "frame past the end": (b"\x95\xff\0\0\0\0\0\0\0K\1", TruncatedError, "beyond the end"),

@@ -123,6 +123,11 @@ HOSTILE = {
         CorruptError,
         "overlap|differ",
     ),
+    "overlap of headers": (
+        lambda b: b.zip_file([b.record("a", b"hello"), b.record("b", b"x", c_offset=10)]),
+        CorruptError,
+        "overlaps its neighbour at 10",
+    ),
     "offset past the end": (
         lambda b: b.zip_file([b.record("a", b"hello", c_offset=10**6)]),
         CorruptError,
