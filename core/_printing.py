@@ -1,37 +1,55 @@
-"""Tensors as text, laid out like PyTorch's: four digits, scientific where needed, long ones cut."""
+"""Tensors as text, laid out like PyTorch's: four digits, scientific where needed, long ones cut.
+
+All numbers of a tensor share one notation and one width, decided from the elements that are shown:
+whole numbers as ``1.``, others with four digits, and scientific where the largest is more than 1000
+times the smallest, above 1e8, or the smallest below 1e-4.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dtypes import get_default_dtype
+from .dtypes import COMPLEX, default_of, get_default_dtype
 
 if TYPE_CHECKING:
     from .tensor import Tensor
 
 PRECISION, THRESHOLD, EDGE, WIDTH = 4, 1000, 3, 80
+GAP = None
+"""Stands for the elements left out of a long dimension."""
 
 
 def tensor_text(tensor: Tensor) -> str:
     """``tensor([1., 2.], dtype=float64, requires_grad=True)``."""
     array = tensor.array if isinstance(tensor.array, np.ndarray) else tensor.array.get()
-    prefix = "Parameter containing:\ntensor(" if type(tensor).__name__ == "Parameter" else "tensor("
-    body = _body(array, len("tensor("))
-    return prefix + ", ".join([body, *_facts(tensor, array)]) + ")"
+    prefix = "Parameter containing:\n" if type(tensor).__name__ == "Parameter" else ""
+    indent = len("tensor(")
+    text = prefix + "tensor(" + _body(array, indent)
+    column = len(text) - text.rfind("\n") + 1
+    for fact in _facts(tensor, array):
+        if column + len(fact) + 2 > WIDTH:
+            text += ",\n" + " " * indent + fact
+            column = indent + len(fact)
+        else:
+            text += ", " + fact
+            column += len(fact) + 2
+    return text + ")"
 
 
 def _facts(tensor: Tensor, array: np.ndarray) -> list[str]:
+    """What follows the elements: device, size, type and gradient, where they are not the usual."""
     facts = []
     if tensor.is_cuda:
         facts.append(f"device='{tensor.device}'")
     if array.size == 0 and array.ndim != 1:
         facts.append(f"size={tuple(array.shape)}")
-    usual = array.dtype in (get_default_dtype(), np.bool_, np.int64) or (
-        array.dtype == np.complex64 and get_default_dtype() == np.float32
-    )
-    if not usual or (array.size == 0 and array.dtype != get_default_dtype()):
+    usual = {get_default_dtype()}
+    if array.size:  # no elements, no hint at any other type
+        usual |= {np.dtype(np.bool_), np.dtype(np.int64), default_of(COMPLEX)}
+    if array.dtype not in usual:
         facts.append(f"dtype={array.dtype}")
     if tensor.node is not None:
         facts.append(f"grad_fn={tensor.node!r}")
@@ -40,68 +58,94 @@ def _facts(tensor: Tensor, array: np.ndarray) -> list[str]:
     return facts
 
 
+# -- layout --------------------------------------------------------------------------------------
 def _body(array: np.ndarray, indent: int) -> str:
-    if array.dtype.kind == "V":  # bfloat16
-        array = array.astype(np.float32)
     if array.size == 0:
         return "[]"
-    write = _writer(array)
-    return _lines(array, write, indent, array.size > THRESHOLD)
+    if array.dtype.kind == "V" or array.dtype == np.float16:
+        array = array.astype(np.float32)
+    cut = array.size > THRESHOLD
+    write, width = _writer(_shown(array) if cut else array)
+    return _lines(array, write, width, indent, cut)
 
 
-def _lines(array: np.ndarray, write: Any, indent: int, cut: bool) -> str:
+def _places(n: int, cut: bool) -> list[int | None]:
+    """Which of n elements are shown, GAP for those between."""
+    if cut and n > 2 * EDGE:
+        return [*range(EDGE), GAP, *range(n - EDGE, n)]
+    return list(range(n))
+
+
+def _shown(array: np.ndarray) -> np.ndarray:
+    """The elements that a cut tensor shows."""
+    for axis, n in enumerate(array.shape):
+        if n > 2 * EDGE:
+            array = np.take(array, [i for i in _places(n, True) if i is not GAP], axis)
+    return array
+
+
+def _lines(array: np.ndarray, write: Any, width: int, indent: int, cut: bool) -> str:
     if array.ndim == 0:
-        return write(array[()]).strip()
-    parts: list[str] = []
-    n = array.shape[0]
-    shown = [*range(EDGE), None, *range(n - EDGE, n)] if cut and n > 2 * EDGE else range(n)
-    for i in shown:
-        parts.append("..." if i is None else (
-            write(array[i]) if array.ndim == 1 else _lines(array[i], write, indent + 1, cut)))
-    if array.ndim > 1:
-        gap = "," + "\n" * (array.ndim - 1) + " " * (indent + 1)
-        return "[" + gap.join(parts) + "]"
-    return "[" + _wrapped(parts, indent + 1) + "]"
+        return write(array[()])
+    places = _places(array.shape[0], cut)
+    if array.ndim == 1:
+        return "[" + _wrapped([_item(array, i, write) for i in places], width, indent) + "]"
+    blocks = [
+        "..." if i is GAP else _lines(array[i], write, width, indent + 1, cut) for i in places
+    ]
+    return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(blocks) + "]"
 
 
-def _wrapped(parts: list[str], indent: int) -> str:
-    per_line = max((WIDTH - indent) // (max(map(len, parts)) + 2), 1)
-    rows = [", ".join(parts[i : i + per_line]) for i in range(0, len(parts), per_line)]
-    return (",\n" + " " * indent).join(rows)
+def _item(row: np.ndarray, i: int | None, write: Callable[[Any], str]) -> str:
+    return " ..." if i is GAP else write(row[i])
 
 
-def _writer(array: np.ndarray) -> Any:
-    """A function from an element to text of common width."""
+def _wrapped(items: list[str], width: int, indent: int) -> str:
+    per_line = max((WIDTH - indent) // (width + 2), 1)
+    rows = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
+    return (",\n" + " " * (indent + 1)).join(rows)
+
+
+# -- elements ------------------------------------------------------------------------------------
+def _writer(array: np.ndarray) -> tuple[Callable[[Any], str], int]:
+    """A function from an element to text of common width, and that width."""
     kind = array.dtype.kind
-    if kind == "b":
-        width = max(len(str(bool(v))) for v in np.unique(array))
-        return lambda v: str(bool(v)).rjust(width)
-    if kind in "iu":
-        width = max(len(str(v)) for v in (array.min(), array.max()))
-        return lambda v: str(v).rjust(width)
     if kind == "c":
-        re, im = _float_writer(array.real, pad=False), _float_writer(np.abs(array.imag), pad=False)
-        return lambda v: f"{re(v.real)}{'-' if np.signbit(v.imag) else '+'}{im(abs(v.imag))}j"
-    return _float_writer(array)
+        return _complex_writer(array)
+    if kind == "f":
+        return _float_writer(array)
+    width = max(len(str(v)) for v in array.ravel().tolist())
+    return (lambda v: str(v.item()).rjust(width)), width
 
 
-def _float_writer(array: np.ndarray, pad: bool = True) -> Any:
-    values = np.abs(array[np.isfinite(array)].astype(np.float64))
-    nonzero = values[values != 0]
-    if nonzero.size == 0 or (nonzero == np.floor(nonzero)).all():
-        large = nonzero.size and nonzero.max() >= 1e8
-        text = (lambda v: f"{v:.{PRECISION}e}") if large else (lambda v: f"{v:.0f}.")
-    else:
-        low, high = nonzero.min(), nonzero.max()
-        wide = high / low > 1000 or high >= 1e8 or low < 1e-4
-        text = (lambda v: f"{v:.{PRECISION}e}") if wide else (lambda v: f"{v:.{PRECISION}f}")
+def _complex_writer(array: np.ndarray) -> tuple[Callable[[Any], str], int]:
+    (real, first), (imag, second) = _float_writer(array.real), _float_writer(array.imag)
 
     def write(v: Any) -> str:
-        return text(float(v)) if np.isfinite(v) else str(float(v))
+        part = imag(v.imag).lstrip()
+        return real(v.real) + ("" if part[0] in "+-" else "+") + part + "j"
 
-    if not pad:
-        return write
-    flat = array.ravel()
-    sample = flat if flat.size <= THRESHOLD else np.concatenate([flat[:500], flat[-500:]])
-    width = max(len(write(v)) for v in sample)
-    return lambda v: write(v).rjust(width)
+    return write, first + second + 1
+
+
+def _float_writer(array: np.ndarray) -> tuple[Callable[[Any], str], int]:
+    values = array[np.isfinite(array) & (array != 0)].astype(np.float64)
+    notation = _notation(values)
+    width = max((len(_number(v, notation)) for v in values.tolist()), default=1)
+    return (lambda v: _number(float(v), notation).rjust(width)), width
+
+
+def _notation(values: np.ndarray) -> str:
+    """``e`` scientific, ``.`` whole numbers, ``f`` four digits: from the finite nonzero values."""
+    if values.size == 0:
+        return "."
+    low, high = np.abs(values).min(), np.abs(values).max()
+    if high / low > 1000 or high > 1e8 or low < 1e-4:
+        return "e"
+    return "." if (values == np.ceil(values)).all() else "f"
+
+
+def _number(v: float, notation: str) -> str:
+    if notation == ".":
+        return f"{v:.0f}." if np.isfinite(v) else f"{v:.0f}"
+    return f"{v:.{PRECISION}{notation}}"

@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="digits.csv.gz (default: from scikit-learn)")
     parser.add_argument("--out", type=Path, default=Path("digits_resnet.safetensors"))
     parser.add_argument("--held-out", type=Path, help="write twenty held-out digits here")
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 

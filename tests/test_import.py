@@ -22,14 +22,20 @@ HEAVY = ("torch", "cupy", "PIL", "requests", "soundfile", "tokenizers")
 PACKAGES = ("nn", "optim", "data", "io", "hub", "vision", "text", "audio", "model_zoo")
 
 
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter, started in the checkout."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=60, cwd=ROOT
+    )
+
+
 def modules_after(statement: str) -> set[str]:
     """The modules a fresh interpreter holds after a statement, with the shared libraries mapped."""
     code = f"{statement}\nimport json, sys, pathlib\nmaps = pathlib.Path('/proc/self/maps')\n"
     code += "text = maps.read_text(errors='replace') if maps.exists() else ''\n"
     code += "print(json.dumps([*sys.modules, *(['libdnnl'] if 'libdnnl' in text else [])]))"
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60
-    )
+    run = python("-W", "error", "-c", code)
     assert run.returncode == 0, run.stderr
     return set(json.loads(run.stdout.splitlines()[-1]))
 
@@ -75,8 +81,7 @@ def test_every_op_has_a_docstring() -> None:
 
 
 def test_a_checkout_is_not_a_second_copy() -> None:
-    command = [sys.executable, "-c", "import core"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    run = python("-c", "import core")
     assert run.returncode != 0
     assert "pip install -e ." in run.stderr
 

@@ -18,7 +18,7 @@ def __getattr__(name: str) -> object:  # the engine needs Tensor, which needs th
 
         return getattr(function, name)
     if name in ("gradcheck", "gradgradcheck", "GradcheckError"):
-        from . import gradcheck
+        from . import checks
 
-        return getattr(gradcheck, name)
+        return getattr(checks, name)
     raise AttributeError(f"module 'sensorium.autograd' has no attribute {name!r}")

@@ -105,7 +105,9 @@ def _check_wanted(op: str, wanted: list[Tensor] | None) -> None:
         raise AutogradError(f"{op}: inputs is empty")
     for i, tensor in enumerate(wanted or ()):
         if not tensor.needs_grad:
-            raise AutogradError(f"{op}: input {i} (shape {tuple(tensor.shape)}) requires no gradient")
+            raise AutogradError(
+                f"{op}: input {i} (shape {tuple(tensor.shape)}) requires no gradient"
+            )
 
 
 def _roots(op: str, tensors: list[Tensor], grads: list[Any]) -> list[tuple[Any, Tensor]]:
@@ -366,7 +368,9 @@ def _accumulate(leaf: Tensor, g: Any, recorded: bool) -> None:
         cell_of(have)[0] += 1
 
 
-def _result(i: int, tensor: Tensor, g: Any, allow_unused: bool | None, zeros: bool) -> Tensor | None:
+def _result(
+    i: int, tensor: Tensor, g: Any, allow_unused: bool | None, zeros: bool
+) -> Tensor | None:
     if g is not None:
         return g if isinstance(g, Tensor) else wrap(g)
     if zeros:
@@ -377,5 +381,3 @@ def _result(i: int, tensor: Tensor, g: Any, allow_unused: bool | None, zeros: bo
             "pass allow_unused=True to get None for it"
         )
     return None
-
-

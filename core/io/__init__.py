@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sensorium.errors import FormatError
+from ..errors import FormatError
 
 from .atomic import atomic_write as atomic_write
 from .detect import KINDS as KINDS

@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 
-from sensorium.errors import CorruptError, LimitError
+from ..errors import CorruptError, LimitError
 
 # Possessive repeats (*+): a match never backtracks, so time is linear whatever the text.
 STRING = r'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"'

@@ -6,7 +6,7 @@ ends early, takes from an empty stack or exceeds its ``Limits``.
 
 from __future__ import annotations
 
-from sensorium.errors import CorruptError, FormatError, LimitError, TruncatedError
+from ..errors import CorruptError, FormatError, LimitError, TruncatedError
 
 from .limits import Limits
 from .torch_globals import NumpyArray

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.errors import CorruptError, LimitError, UnsafeContentError
+from ..errors import CorruptError, LimitError, UnsafeContentError
 
 _CONTAINERS = (list, tuple, dict, set)
 _LEAVES = (type(None), bool, int, float, complex, str, bytes, bytearray)

@@ -16,7 +16,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from sensorium.errors import CorruptError, FormatError, LimitError, TruncatedError
+from ..errors import CorruptError, FormatError, LimitError, TruncatedError
 
 from .limits import Limits
 

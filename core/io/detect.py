@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sensorium.errors import FormatError, TruncatedError
+from ..errors import FormatError, TruncatedError
 
 from . import _zip
 from .files import Path, open_map

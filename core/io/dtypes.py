@@ -11,7 +11,7 @@ import sys
 import ml_dtypes
 import numpy as np
 
-from sensorium.errors import CorruptError, LimitError
+from ..errors import CorruptError, LimitError
 
 # https://github.com/huggingface/safetensors, README "Format" and `Dtype` of the crate, 0.8
 SAFETENSORS: dict[str, np.dtype] = {

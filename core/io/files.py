@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sensorium.errors import FormatError
+from ..errors import FormatError
 
 Path = str | os.PathLike[str]
 

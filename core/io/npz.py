@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from sensorium.errors import (
+from ..errors import (
     CorruptError,
     DTypeError,
     FormatError,

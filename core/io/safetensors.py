@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from sensorium.errors import CorruptError, DTypeError, FormatError, LimitError, TruncatedError
+from ..errors import CorruptError, DTypeError, FormatError, LimitError, TruncatedError
 
 from . import _json
 from .atomic import atomic_write

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.errors import CorruptError, DTypeError, FormatError, LimitError
+from ..errors import CorruptError, DTypeError, FormatError, LimitError
 
 from . import _json, safetensors
 from .files import Path, naming, open_map

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sensorium.errors import CorruptError, FormatError, TruncatedError
+from ..errors import CorruptError, FormatError, TruncatedError
 
 from . import _zip
 from ._machine import Machine

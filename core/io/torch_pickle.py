@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sensorium.errors import (
+from ..errors import (
     CorruptError,
     FormatError,
     LimitError,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sensorium.errors import CorruptError, LimitError
+from ..errors import CorruptError, LimitError
 
 from .dtypes import TORCH, array_bytes, check_bool, from_order, is_aligned
 from .limits import Limits

@@ -172,8 +172,9 @@ class _Gate:
         self.name, self.differentiable, self.seen = name, n, seen
         self.inputs = self.outputs = tuple(f"x{i}" for i in range(n))
 
-    def pull(self, g: tuple[Any, ...], saved: Any, edges: Any) -> list[Any]:
-        """The gradients, as the hooks leave them."""
+    def pull(self, g: Any, saved: Any, edges: Any) -> list[Any]:
+        """The gradients, as the hooks leave them; g is bare if there is only one."""
+        g = g if isinstance(g, tuple) else (g,)
         if isinstance(g[0], Tensor):
             return self.seen(list(g))
         return [t.array for t in self.seen([wrap(a) for a in g])]

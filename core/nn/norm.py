@@ -27,7 +27,7 @@ class _Tracking(Module):
 
     def __init__(
         self, num_features: int, eps: float, momentum: float | None, affine: bool,
-        track_running_stats: bool, device: Any, dtype: Any,
+        track_running_stats: bool, device: Any, dtype: Any, bias: bool,
     ) -> None:
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
@@ -35,7 +35,8 @@ class _Tracking(Module):
         make = {"device": device, "dtype": dtype}
         track, n = track_running_stats, num_features
         self.register_parameter("weight", Parameter(create.ones(n, **make)) if affine else None)
-        self.register_parameter("bias", Parameter(create.zeros(n, **make)) if affine else None)
+        zeros = create.zeros(n, **make) if affine and bias else None
+        self.register_parameter("bias", None if zeros is None else Parameter(zeros))
         self.register_buffer("running_mean", create.zeros(n, **make) if track else None)
         self.register_buffer("running_var", create.ones(n, **make) if track else None)
         count = create.zeros((), dtype=int64, device=device) if track else None
@@ -51,9 +52,7 @@ class _Tracking(Module):
     def reset_parameters(self) -> None:
         """Weight 1, bias 0, and ``reset_running_stats``."""
         self.reset_running_stats()
-        if self.affine:
-            init.ones_(self.weight)
-            init.zeros_(self.bias)
+        _reset_affine(self)
 
     def _check_rank(self, input: Tensor) -> None:
         if input.ndim not in self._ranks:
@@ -72,7 +71,7 @@ class _Tracking(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -81,9 +80,11 @@ class _BatchNorm(_Tracking):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
         affine: bool = True, track_running_stats: bool = True, device: Any = None,
-        dtype: Any = None,
+        dtype: Any = None, *, bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         if input.array.ndim not in self._ranks:
@@ -144,9 +145,12 @@ class BatchNorm3d(_BatchNorm):
 class _InstanceNorm(_Tracking):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-        track_running_stats: bool = False, device: Any = None, dtype: Any = None,
+        track_running_stats: bool = False, device: Any = None, dtype: Any = None, *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_rank(input)
@@ -237,7 +241,7 @@ class GroupNorm(Module):
 
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
-        bias: bool = True, device: Any = None, dtype: Any = None,
+        device: Any = None, dtype: Any = None, *, bias: bool = True,
     ) -> None:
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:

@@ -5,6 +5,7 @@ Follows ``torch.nn.parameter``; the uninitialised parameters of lazy layers are 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,14 +42,15 @@ class Buffer(Tensor):
 
     persistent: bool
 
-    def __init__(
-        self, data: Any = None, requires_grad: bool = False, *, persistent: bool = True
-    ) -> None:
-        _take(self, "Buffer", data, requires_grad)
+    def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
+        _take(self, "Buffer", data, False)
         self.persistent = persistent
 
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return partial(Buffer, persistent=self.persistent), (self.array,)
+
     def _rewrapped(self, array: Any) -> Buffer:
-        return Buffer(array, self.needs_grad, persistent=self.persistent)
+        return Buffer(array, persistent=self.persistent)
 
 
 def _take(self: Tensor, name: str, data: Any, requires_grad: bool) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from ..backends.cpu import onednn
 from ..errors import DTypeError
 from ._declare import Array, op
-from .exponential import log
+from .exponential import conjugate, log
 from .select import where
 
 
@@ -125,15 +125,6 @@ def _(g, input):
 @mul.samples(reference=lambda a, b: np.vectorize(lambda u, v: u * v, otypes="d")(a, b))
 def _(rng):
     yield from _pairs(rng)
-
-
-def conjugate(x: Any) -> Any:
-    """The complex conjugate; a real value, array, Tensor or number as it is."""
-    if getattr(x, "dtype", None) is None or x.dtype.kind != "c":
-        return x
-    from .complex import conj
-
-    return conj(x)
 
 
 # -- div -----------------------------------------------------------------------------------------

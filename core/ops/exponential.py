@@ -1,7 +1,7 @@
 """Functions of one value, elementwise: sign, roots, exponentials, logarithms, trigonometry, rounding.
 
-Integers are computed in the default float type where the result is no integer. Activations of neural
-networks are in ``activation.py``.
+Integers are computed in the default float type where the result is no integer. Gradients conjugate
+the slope, as complex values want. Activations of neural networks are in ``activation.py``.
 """
 
 from __future__ import annotations
@@ -35,6 +35,15 @@ def _inside_one(rng: Any) -> Any:
 def _each(function: Any) -> Any:
     """A reference that applies a function of Python's math module to every element."""
     return np.vectorize(function, otypes="d")
+
+
+def conjugate(x: Any) -> Any:
+    """The complex conjugate; a real value, array, Tensor or number as it is."""
+    if getattr(x, "dtype", None) is None or x.dtype.kind != "c":
+        return x
+    from .complex import conj
+
+    return conj(x)
 
 
 # -- sign ----------------------------------------------------------------------------------------
@@ -141,7 +150,7 @@ def sqrt(input: Array) -> Array:
 
 @sqrt.grad
 def _(g, y):
-    return g / (2 * y)
+    return g / conjugate(2 * y)
 
 
 @sqrt.samples(reference=_each(math.sqrt))
@@ -162,7 +171,7 @@ def rsqrt(input: Array) -> Array:
 
 @rsqrt.grad
 def _(g, y):
-    return g * (-0.5 * y * y * y)
+    return g * conjugate(-0.5 * y * y * y)
 
 
 @rsqrt.samples(reference=_each(lambda v: v**-0.5))
@@ -183,7 +192,7 @@ def square(input: Array) -> Array:
 
 @square.grad
 def _(g, input):
-    return g * (2 * input)
+    return g * conjugate(2 * input)
 
 
 @square.samples(reference=_each(lambda v: v**2))
@@ -203,7 +212,7 @@ def reciprocal(input: Array) -> Array:
 
 @reciprocal.grad
 def _(g, y):
-    return -g * (y * y)
+    return -g * conjugate(y * y)
 
 
 @reciprocal.samples(reference=_each(lambda v: 1 / v))
@@ -224,7 +233,7 @@ def exp(input: Array) -> Array:
 
 @exp.grad
 def _(g, y):
-    return g * y
+    return g * conjugate(y)
 
 
 @exp.samples(reference=_each(math.exp))
@@ -244,7 +253,7 @@ def exp2(input: Array) -> Array:
 
 @exp2.grad
 def _(g, y):
-    return g * (y * math.log(2))
+    return g * conjugate(y * math.log(2))
 
 
 @exp2.samples(reference=_each(lambda v: 2.0**v))
@@ -264,7 +273,7 @@ def expm1(input: Array) -> Array:
 
 @expm1.grad
 def _(g, y):
-    return g * (y + 1)
+    return g * conjugate(y + 1)
 
 
 @expm1.samples(reference=_each(math.expm1))
@@ -284,7 +293,7 @@ def log(input: Array) -> Array:
 
 @log.grad
 def _(g, input):
-    return g / input
+    return g / conjugate(input)
 
 
 @log.samples(reference=_each(math.log))
@@ -304,7 +313,7 @@ def log2(input: Array) -> Array:
 
 @log2.grad
 def _(g, input):
-    return g / (input * math.log(2))
+    return g / conjugate(input * math.log(2))
 
 
 @log2.samples(reference=_each(math.log2))
@@ -324,7 +333,7 @@ def log10(input: Array) -> Array:
 
 @log10.grad
 def _(g, input):
-    return g / (input * math.log(10))
+    return g / conjugate(input * math.log(10))
 
 
 @log10.samples(reference=_each(math.log10))
@@ -344,7 +353,7 @@ def log1p(input: Array) -> Array:
 
 @log1p.grad
 def _(g, input):
-    return g / (input + 1)
+    return g / conjugate(input + 1)
 
 
 @log1p.samples(reference=_each(math.log1p))
@@ -365,7 +374,7 @@ def sin(input: Array) -> Array:
 
 @sin.grad
 def _(g, input):
-    return g * cos(input)
+    return g * conjugate(cos(input))
 
 
 @sin.samples(reference=_each(math.sin))
@@ -385,7 +394,7 @@ def cos(input: Array) -> Array:
 
 @cos.grad
 def _(g, input):
-    return -g * sin(input)
+    return -g * conjugate(sin(input))
 
 
 @cos.samples(reference=_each(math.cos))
@@ -405,7 +414,7 @@ def tan(input: Array) -> Array:
 
 @tan.grad
 def _(g, y):
-    return g * (y * y + 1)
+    return g * conjugate(y * y + 1)
 
 
 @tan.samples(reference=_each(math.tan), tolerance=1e-11)
@@ -425,7 +434,7 @@ def atan(input: Array) -> Array:
 
 @atan.grad
 def _(g, input):
-    return g / (input * input + 1)
+    return g / conjugate(input * input + 1)
 
 
 @atan.samples(reference=_each(math.atan))
@@ -445,7 +454,7 @@ def tanh(input: Array) -> Array:
 
 @tanh.grad
 def _(g, y):
-    return g * (1 - y * y)
+    return g * conjugate(1 - y * y)
 
 
 @tanh.fast("onednn", when=onednn.takes_costly_eltwise, least=1024)

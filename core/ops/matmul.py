@@ -12,7 +12,7 @@ import numpy as np
 from ..backends.cpu import onednn
 from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
-from .arithmetic import conjugate
+from .exponential import conjugate
 from .shape import _permute, _reshape, _reshape_view, transpose
 
 

@@ -26,6 +26,9 @@ class Blocks:
         self.temporaries = temporaries
         self._scratch: dict[Any, list[Any]] = {}
 
+    def __reduce__(self) -> Any:
+        return Blocks, (self.temporaries,)  # a copy makes temporaries of its own
+
     def run(self, update: Update, arrays: list[Any]) -> None:
         """Call update(parts, temporaries) for matching parts of the arrays, which it writes.
 

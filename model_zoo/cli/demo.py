@@ -109,11 +109,10 @@ def _head(card: Any, out: Output) -> None:
 
 
 def _short(source: str) -> str:
-    """A source without the folders of this machine or of a package's inside."""
+    """A source without the folders of this machine or, where it is long, of the package."""
     if source.startswith("file:"):
         return "this installation"
-    head, _, name = source.rpartition("/")
-    return source if len(source) < 66 else f"{'/'.join(head.split('/')[:3])}/.../{name}"
+    return source if len(source) < 66 else "/".join(source.split("/")[:3])
 
 
 def _facts(args: argparse.Namespace, card: Any, *, online: bool) -> dict[str, Any]:

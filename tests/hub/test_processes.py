@@ -48,7 +48,7 @@ print(*[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children
 
 def _start(mode, count, *pairs):
     """A process that forks ``count`` more, each fetching all pairs; and their process ids."""
-    command = [sys.executable, "-c", _FETCH, mode, str(count), *pairs]
+    command = [sys.executable, "-W", "ignore", "-c", _FETCH, mode, str(count), *pairs]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     return process, [int(child) for child in process.stdout.readline().split()]
 
@@ -113,7 +113,7 @@ for line in sys.stdin:
 @pytest.fixture
 def killer(server, body, home):
     """killer(path, seconds): begin a download of ``path`` in a process, kill it that much later."""
-    command = [sys.executable, "-c", _ONE_BY_ONE, "locks", "1"]
+    command = [sys.executable, "-W", "ignore", "-c", _ONE_BY_ONE, "locks", "1"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
 
     def kill(path, seconds):

@@ -17,8 +17,11 @@ NAMES = [
 ]  # fmt: skip
 
 
-def spread(net, seed):
-    """Weights and statistics that are neither 0 nor 1, of a size that keeps activations near 1."""
+def spread(net, seed, shift=0.0):
+    """Weights and statistics that are neither 0 nor 1, of a size that keeps activations near 1.
+
+    ``shift`` moves what every norm puts out: at 2 few values are near 0, where relu has its kink.
+    """
     rng = np.random.default_rng(seed)
     state = {}
     for key, value in net.state_dict().items():
@@ -31,15 +34,15 @@ def spread(net, seed):
         elif last in ("weight", "running_var"):
             state[key] = rng.uniform(0.5, 1.0, shape)
         else:
-            state[key] = rng.normal(size=shape) * 0.1
+            state[key] = rng.normal(size=shape) * 0.1 + (shift if last == "bias" else 0)
         state[key] = state[key].astype(str(value.dtype).removeprefix("torch."))
     return state
 
 
-def both(torch, reference, name, **config):
+def both(torch, reference, name, shift=0.0, **config):
     """Our net and the reference with the same state."""
     theirs = reference.ResNet(*reference.TORCHVISION[name], **config)
-    state = spread(theirs, seed=1)
+    state = spread(theirs, seed=1, shift=shift)
     theirs.load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
     ours = models.get_model(name, num_classes=theirs.fc.out_features)
     ours.load_state_dict(state)
@@ -80,11 +83,16 @@ def test_logits_and_loss_in_eval_mode(torch, reference, name, cheap_init):
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext50_32x4d"])
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("float64", 1e-9)])
+@pytest.mark.parametrize(
+    # In float32 a value within rounding of relu's kink has either gradient, and one such value
+    # outweighs the tolerance; so there the norms put out little near 0. float64 covers the kink.
+    ("dtype", "tolerance", "shift"),
+    [("float32", 1e-3, 2.0), ("float64", 1e-9, 0.0)],
+)
 def test_every_gradient_and_statistic_in_training_mode(
-    torch, reference, name, dtype, tolerance, cheap_init
+    torch, reference, name, dtype, tolerance, shift, cheap_init
 ):
-    ours, theirs = both(torch, reference, name, classes=10)
+    ours, theirs = both(torch, reference, name, shift, classes=10)
     ours, theirs = ours.to(getattr(sn, dtype)).train(), theirs.to(getattr(torch, dtype)).train()
     x, target = photo(64, n=4, dtype=dtype), np.array([3, 1, 0, 9])
     loss = torch.nn.functional.cross_entropy(theirs(torch.from_numpy(x)), torch.from_numpy(target))
@@ -92,18 +100,20 @@ def test_every_gradient_and_statistic_in_training_mode(
     mine = F.cross_entropy(ours(sn.from_numpy(x)), sn.from_numpy(target))
     mine.backward()
     close(mine.detach().numpy(), loss, tolerance)
-    wanted = dict(theirs.named_parameters())
-    for key, parameter in ours.named_parameters():
-        close_in_norm(key, parameter.grad.numpy(), wanted[key].grad.numpy(), tolerance)
-    wanted = dict(theirs.named_buffers())
-    for key, buffer in ours.named_buffers():
-        close_in_norm(key, buffer.numpy(), wanted[key].numpy(), tolerance)
+    grads = {key: value.grad for key, value in ours.named_parameters()}
+    same_tables(grads, {key: value.grad for key, value in theirs.named_parameters()}, tolerance)
+    same_tables(dict(ours.named_buffers()), dict(theirs.named_buffers()), tolerance)
 
 
-def close_in_norm(key, got, wanted, tolerance):
-    """Relative to the array's own size: single elements of a gradient may be rounding alone."""
-    distance = np.linalg.norm((got - wanted).ravel()) / (np.linalg.norm(wanted.ravel()) + 1e-12)
-    assert distance <= tolerance, f"{key}: relative distance {distance:.2e}"
+def same_tables(ours, theirs, tolerance):
+    """Distance relative to each array's norm, or to a hundredth of the median norm: a gradient that
+    is 0 but for rounding (a bias before a norm) has no size of its own."""
+    assert ours.keys() == theirs.keys()
+    norms = {key: np.linalg.norm(value.numpy()) for key, value in theirs.items()}
+    floor = float(np.median([*norms.values()])) / 100
+    for key, value in theirs.items():
+        distance = np.linalg.norm(ours[key].numpy() - value.numpy()) / max(norms[key], floor)
+        assert distance <= tolerance, f"{key}: relative distance {distance:.2e}"
 
 
 def test_dilation_in_place_of_stride(torch, reference):

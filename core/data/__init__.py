@@ -1,0 +1,23 @@
+"""sensorium.data: datasets, samplers, batches; a table of contents. Names of ``torch.utils.data``."""
+
+from ._workers import WorkerError as WorkerError
+from ._workers import WorkerInfo as WorkerInfo
+from ._workers import get_worker_info as get_worker_info
+from .collate import default_collate as default_collate
+from .collate import default_convert as default_convert
+from .dataset import (
+    ConcatDataset as ConcatDataset,
+    Dataset as Dataset,
+    Subset as Subset,
+    TensorDataset as TensorDataset,
+    random_split as random_split,
+)
+from .loader import DataLoader as DataLoader
+from .sampler import (
+    BatchSampler as BatchSampler,
+    RandomSampler as RandomSampler,
+    Sampler as Sampler,
+    SequentialSampler as SequentialSampler,
+    SubsetRandomSampler as SubsetRandomSampler,
+    WeightedRandomSampler as WeightedRandomSampler,
+)

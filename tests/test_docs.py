@@ -1,0 +1,85 @@
+"""Every example in a docstring runs and prints what it says, imported by its installed name.
+
+Examples get a fresh folder, an empty cache and no network: they must work wherever the package is
+installed.
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sensorium as sn
+from sensorium.ops import OPS
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+OPTIONAL = {"cupy", "cupyx"}  # what a module may need that `pip install sensorium` does not bring
+
+
+def modules() -> list[str]:
+    """Every module of the installed package, by name."""
+    found = set()
+    for package in PROJECT["tool"]["setuptools"]["package-dir"]:
+        path = importlib.import_module(package).__path__
+        found |= {module.name for module in pkgutil.walk_packages(path, f"{package}.")} | {package}
+    return sorted(name for name in found if not name.endswith(".__main__"))  # that one would run
+
+
+@pytest.fixture(autouse=True)
+def clean_slate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SENSORIUM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    dtype, state = sn.get_default_dtype(), sn.get_rng_state()
+    yield
+    sn.set_default_dtype(dtype)
+    sn.set_rng_state(state)
+
+
+def check(tests: list[doctest.DocTest]) -> None:
+    """Run examples; fail with what they printed that they should not have."""
+    said: list[str] = []
+    runner = doctest.DocTestRunner(verbose=False)
+    for test in tests:
+        runner.run(test, out=said.append, clear_globs=True)
+    if said:
+        pytest.fail("".join(said), pytrace=False)
+
+
+def load(name: str) -> object:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] in OPTIONAL:
+            pytest.skip(f"{name} needs {error.name}")
+        raise
+
+
+@pytest.mark.parametrize("name", modules())
+def test_examples_of_a_module(name: str) -> None:
+    module = load(name)
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    check([test for test in finder.find(module, name) if test.examples])
+
+
+@pytest.mark.parametrize("name", modules())
+def test_every_module_says_what_is_in_it(name: str) -> None:
+    assert (load(name).__doc__ or "").strip(), f"{name} has no docstring"
+
+
+def test_every_op_with_an_example_is_among_them() -> None:
+    """An op's function is generated, and doctest passes over functions it cannot place."""
+    placed = {
+        test.name.rpartition(".")[2]
+        for name in modules()
+        if name.startswith("sensorium.ops.")
+        for test in doctest.DocTestFinder().find(load(name), name)
+    }
+    assert {name for name, op in OPS.items() if ">>>" in (op.call.__doc__ or "")} <= placed
