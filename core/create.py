@@ -182,6 +182,8 @@ def linspace(
     >>> linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
     """
+    if steps < 0:
+        raise ShapeError(f"linspace: steps must not be negative, got {steps}")
     wanted = default_of(2) if dtype is None else as_dtype(dtype)
     return _finish(np.linspace(start, end, steps).astype(wanted), device, requires_grad)
 

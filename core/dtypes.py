@@ -173,8 +173,15 @@ def result_type(*operands: Any) -> DType:
     strongest = next(d for d in (found[2], found[1], found[0]) if d is not None)
     for weaker in (found[1], found[0]):
         if weaker is not None and CATEGORY[weaker] > CATEGORY[strongest]:
-            strongest = promote_types(strongest, weaker) if CATEGORY[weaker] == COMPLEX else weaker
+            strongest = _with_complex(strongest, weaker) if CATEGORY[weaker] == COMPLEX else weaker
     return strongest
+
+
+def _with_complex(strong: DType, weak: DType) -> DType:
+    """The complex type as wide as the real type strong; weak itself where strong is no float."""
+    if CATEGORY[strong] != FLOAT:
+        return weak
+    return complex128 if strong == float64 else complex64
 
 
 def can_cast(source: DType, target: DType) -> bool:

@@ -90,10 +90,9 @@ def randint(
     >>> bool((randint(5, (100,)) < 5).all())
     True
     """
-    if size is None and high is not None and hasattr(high, "__len__"):  # randint(high, size)
-        low, high, size = 0, low, high
-    elif high is None:
-        low, high = 0, low
+    if size is None and hasattr(high, "__len__"):  # randint(high, size)
+        high, size = None, high
+    low, high = (0, low) if high is None else (low, high)
     if size is None:
         raise ShapeError("randint: say the size, as in randint(10, (2, 3))")
     wanted = int64 if dtype is None else as_dtype(dtype)
@@ -393,11 +392,12 @@ def random_(
     return _overwrite("random_", self, drawn)
 
 
+_WHOLE = {"bool": 1, "bfloat16": 2**8, "float16": 2**11, "float32": 2**24}
+
+
 def _largest(dtype: Any) -> int:
-    """The largest integer below which the type holds every integer."""
-    if CATEGORY[dtype] == INTEGER:
-        return int(np.iinfo(dtype).max)
-    return {"bool": 1, "bfloat16": 2**8, "float16": 2**11, "float32": 2**24}.get(str(dtype), 2**53)
+    """The largest integer up to which the type holds every integer."""
+    return int(np.iinfo(dtype).max) if CATEGORY[dtype] == INTEGER else _WHOLE.get(str(dtype), 2**53)
 
 
 INPLACE = (uniform_, normal_, exponential_, bernoulli_, random_)

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+import numpy as np
+
 from ..autograd.mode import mode
 from ..autograd.node import Node, cell_of
 from ..errors import AutogradError
-from ..ops._results import edge_of, wrap_many
+from ..ops._results import as_array, edge_of, wrap_many
 from ..tensor import Tensor, wrap
 
 PRE, POST, BACKWARD_PRE, BACKWARD = range(4)
@@ -97,8 +99,9 @@ class HookMethods:
     ) -> RemovableHandle:
         """Call hook(module, grad_input, grad_output) once the gradients of the inputs are known.
 
-        grad_input has an entry for every positional argument, None where it has no gradient. What
-        the hook returns, if not None, replaces it.
+        grad_input has an entry for every positional argument: zeros for a tensor without a
+        gradient, None for what is no tensor, or if no argument has a gradient. What the hook
+        returns, if not None, replaces it.
         """
         return add_hook(self._hooks, Hook(BACKWARD, hook), prepend)
 
@@ -177,7 +180,7 @@ class _Gate:
         g = g if isinstance(g, tuple) else (g,)
         if isinstance(g[0], Tensor):
             return self.seen(list(g))
-        return [t.array for t in self.seen([wrap(a) for a in g])]
+        return [t.array for t in self.seen([wrap(as_array(a)) for a in g])]
 
 
 def _gate(
@@ -199,6 +202,25 @@ def _gate(
     return values, places
 
 
+class _Seen:
+    """What went through a gate: which values have gradients, and how the other tensors look."""
+
+    def __init__(self, values: list[Any], places: list[int]) -> None:
+        self.places = places
+        self.looks = [(v.array.shape, v.dtype) if isinstance(v, Tensor) else None for v in values]
+
+    def filled(self, gs: list[Tensor]) -> tuple[Any, ...]:
+        """An entry for every value: its gradient, zeros for a tensor without, None for others."""
+        if not gs:
+            return (None,) * len(self.looks)
+        found = [
+            None if look is None else wrap(np.zeros(*look, like=gs[0].array)) for look in self.looks
+        ]
+        for i, g in zip(self.places, gs):
+            found[i] = g
+        return tuple(found)
+
+
 class _Backward:
     """The backward hooks of one call of a module."""
 
@@ -207,18 +229,18 @@ class _Backward:
         self.before = [h.call for h in hooks if h.kind == BACKWARD_PRE]
         self.after = [h.call for h in hooks if h.kind == BACKWARD]
         self.grad_output: tuple[Any, ...] = ()
-        self.inputs, self.outputs = (0, []), (0, [])  # how many, and which have gradients
+        self.inputs = self.outputs = _Seen([], [])
 
     def gate_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         values, places = _gate("module_inputs", list(args), self._leaving)
-        self.inputs = (len(args), places)
+        self.inputs = _Seen(list(args), places)
         return tuple(values)
 
     def gate_outputs(self, output: Any) -> Any:
         many = isinstance(output, (tuple, list))
         given = list(output) if many else [output]
         values, places = _gate("module_outputs", given, self._arriving)
-        self.outputs = (len(given), places)
+        self.outputs = _Seen(given, places)
         if not many:
             return values[0]
         if hasattr(output, "_fields"):  # a named tuple
@@ -226,18 +248,18 @@ class _Backward:
         return type(output)(values)
 
     def _arriving(self, gs: list[Tensor]) -> list[Tensor]:
-        self.grad_output = self._filled(gs, self.outputs)
+        self.grad_output = self.outputs.filled(gs)
         for hook in self.before:
             changed = hook(self.module, self.grad_output)
             if changed is not None:
                 self.grad_output = self._checked(changed, self.grad_output, "grad_output")
-        if not self.inputs[1]:  # nothing leaves: this is all there is to see
-            self._run_after(self._filled([], (self.inputs[0], [])))
-        return [self.grad_output[i] for i in self.outputs[1]]
+        if not self.inputs.places:  # nothing leaves: this is all there is to see
+            self._run_after(self.inputs.filled([]))
+        return [self.grad_output[i] for i in self.outputs.places]
 
     def _leaving(self, gs: list[Tensor]) -> list[Tensor]:
-        found = self._run_after(self._filled(gs, self.inputs))
-        return [found[i] for i in self.inputs[1]]
+        found = self._run_after(self.inputs.filled(gs))
+        return [found[i] for i in self.inputs.places]
 
     def _run_after(self, grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
         for hook in self.after:
@@ -254,10 +276,3 @@ class _Backward:
                 f"{name}, which has {len(before)} entries, got {len(found)}"
             )
         return found
-
-    @staticmethod
-    def _filled(gs: list[Tensor], where: tuple[int, list[int]]) -> tuple[Any, ...]:
-        found: list[Any] = [None] * where[0]
-        for i, g in zip(where[1], gs):
-            found[i] = g
-        return tuple(found)

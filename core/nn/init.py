@@ -110,7 +110,7 @@ def trunc_normal_(
 
 
 def _normal_quantile(p: np.ndarray) -> np.ndarray:
-    """The inverse of the standard normal distribution function, by bisection-safe Newton steps.
+    """The inverse of the standard normal distribution function, by Newton's method.
 
     Source of the start: Abramowitz & Stegun 26.2.23 (error below 4.5e-4); each step squares it.
     """

@@ -32,9 +32,12 @@ def many_dims(op: str, dim: Any, ndim: int) -> tuple[int, ...]:
 
 def sizes(op: str, shape: tuple[Any, ...]) -> tuple[int, ...]:
     """The sizes in ``f(2, 3)`` or ``f((2, 3))`` as a tuple of ints."""
-    if len(shape) == 1 and isinstance(shape[0], Sequence):
+    if len(shape) == 1 and shape[0].__class__ is not int and isinstance(shape[0], Sequence):
         shape = tuple(shape[0])
-    if all(n.__class__ is int for n in shape):
+    for n in shape:
+        if n.__class__ is not int:
+            break
+    else:
         return shape
     return tuple(_integer(op, "size", n) for n in shape)
 

@@ -22,7 +22,10 @@ def _as_number(value: Any) -> Any:
     """A foreign operand as something with a type: array-likes become arrays, numbers stay."""
     if isinstance(value, (bool, int, float, complex)) or hasattr(value, "dtype"):
         return value
-    return np.asarray(value)
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufc":
+        raise DTypeError(f"operands must be tensors, arrays or numbers, got {type(value).__name__}")
+    return array
 
 
 def common(*arrays: Any) -> tuple[Any, ...]:

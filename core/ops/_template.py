@@ -162,7 +162,7 @@ def _unwrap(op: Op) -> list[str]:
         *(line for n in op.inputs for line in _unwrap_any(n)),
         f"{arrays} = promote({arrays})" if op.promote else "",
     ]
-    if op.promote not in ("common", "float") or len(op.inputs) != 2:
+    if op.promote not in ("common", "float", None) or len(op.inputs) != 2:
         return each
     a, b = op.inputs  # two tensors, the usual case of an elementwise op, go a shorter way
     floats = f" or {a}_.dtype not in FLOATING" if op.promote == "float" else ""
@@ -170,7 +170,9 @@ def _unwrap(op: Op) -> list[str]:
         f"if isinstance({a}, Tensor) and isinstance({b}, Tensor):",
         f"    {a}_ = {a}.array; {b}_ = {b}.array; _seen = True",
         f"    _needs = {a}.needs_grad or {b}.needs_grad",
-        f"    if {a}_.dtype is not {b}_.dtype{floats}: {arrays} = promote({arrays})",
+        f"    if {a}_.dtype is not {b}_.dtype{floats}: {arrays} = promote({arrays})"
+        if op.promote
+        else "",
         "else:",
         *_indent(each),
     ]

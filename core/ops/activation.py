@@ -17,7 +17,7 @@ from ..errors import DTypeError
 from ._declare import Array, op
 from ._dims import one_dim
 from .cast import to_dtype
-from .exponential import exp, tanh
+from .exponential import conjugate, exp, tanh
 from .reduce import _sum
 from .select import where
 
@@ -40,11 +40,17 @@ def _each(function: Any) -> Any:
 
 
 _ZEROS = {np.dtype(t): np.zeros((), t) for t in (np.float32, np.float64)}
+_ONES = {np.dtype(t): np.ones((), t) for t in (np.float32, np.float64)}
 
 
 def zero_of(x: Any) -> Any:
     """0 in the type of x; NumPy meets a ready 0-d array faster than a number."""
     return _ZEROS.get(x.dtype) if x.__class__ is np.ndarray and x.dtype in _ZEROS else x.dtype.type(0)
+
+
+def one_of(x: Any) -> Any:
+    """1 in the type of x."""
+    return _ONES.get(x.dtype) if x.__class__ is np.ndarray and x.dtype in _ONES else x.dtype.type(1)
 
 
 # -- relu ----------------------------------------------------------------------------------------
@@ -188,13 +194,15 @@ def sigmoid(input: Array) -> Array:
     >>> sn.sigmoid(sn.tensor([0.0, -1000.0]))
     tensor([0.5000, 0.0000])
     """
-    e = np.exp(-np.absolute(input))
-    return np.where(input >= 0, 1, e) / (1 + e)
+    if input.dtype.kind == "c":
+        return 1 / (1 + np.exp(-input))
+    e = np.exp(np.negative(input))  # inf where input is very negative: 1 / inf is the right 0
+    return np.reciprocal(np.add(e, one_of(e), out=e if e.ndim else None))
 
 
 @sigmoid.grad
 def _(g, y):
-    return g * (y * (1 - y))
+    return g * conjugate(y * (1 - y))
 
 
 @sigmoid.fast("onednn", when=onednn.takes_costly_eltwise, least=1024)

@@ -39,7 +39,7 @@ _BLAS = frozenset(map(np.dtype, (np.float32, np.float64)))
 
 
 # -- matmul --------------------------------------------------------------------------------------
-@op
+@op(warns=False)
 def matmul(input: Array, other: Array) -> Array:
     """The matrix product; vectors are rows on the left and columns on the right, batches broadcast.
 
@@ -55,9 +55,14 @@ def matmul(input: Array, other: Array) -> Array:
             return input.dot(other)
     _check_matmul("matmul", input, other)
     if input.dtype.kind == "V" or input.itemsize == 2 and input.dtype.kind == "f":
-        wide = np.matmul(input.astype(np.float32), other.astype(np.float32))
+        wide = _quiet_matmul(input.astype(np.float32), other.astype(np.float32))
         return wide.astype(input.dtype)
-    return np.matmul(input, other)
+    return _quiet_matmul(input, other)
+
+
+def _quiet_matmul(a: Any, b: Any) -> Any:
+    with np.errstate(all="ignore"):  # here, because the short way above cannot warn
+        return np.matmul(a, b)
 
 
 @matmul.grad("input")

@@ -131,8 +131,10 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     """
     if dtype is not None:
         input = to_dtype(input, as_dtype(dtype))
-    if input.dtype not in FLOATING:
+    if input.array.dtype not in FLOATING:
         raise DTypeError(f"mean: want a floating-point tensor, got {input.dtype}; cast it first")
+    if dim is None and not keepdim and input.array.size:
+        return _sum_all(input) * (1.0 / input.array.size)
     axes = many_dims("mean", dim, input.ndim)
     count = math.prod(input.shape[a] for a in axes)
     return _sum(input, axes, keepdim) * (1.0 / count if count else math.nan)
@@ -456,7 +458,7 @@ builtin_any = any
 
 
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Whether some element over dim (all dimensions if None) is nonzero.
+    """Whether some element over dim (all dimensions if None) is nonzero; bool, also for uint8.
 
     >>> import sensorium as sn
     >>> sn.any(sn.tensor([False, True]))
@@ -466,7 +468,7 @@ def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Whether every element over dim (all dimensions if None) is nonzero.
+    """Whether every element over dim (all dimensions if None) is nonzero; bool, also for uint8.
 
     >>> import sensorium as sn
     >>> sn.all(sn.tensor([False, True]))

@@ -144,7 +144,8 @@ def _digits(args: argparse.Namespace, out: Output, reason: str) -> int:
     began = time.perf_counter()
     pipe = hub.pipeline(EMBEDDED, device=args.device)
     loaded = time.perf_counter() - began
-    out.line("No network, so here is what needs none: handwritten digits that the model never saw.")
+    out.line("No photographs this time (the package index is out of reach: see above). Here is")
+    out.line("what needs no network: handwritten digits that the model never saw.\n")
     _head(pipe.model.card, out)
     out.line(f"digits from {digits.CREDIT}\n")
     began = time.perf_counter()

@@ -184,6 +184,7 @@ def _path(args: argparse.Namespace, out: Output) -> int:
         paths = [hub.cache.path()]
     else:
         paths = [entry.path for entry in hub.cache.list(_pattern(args.name))]
+        paths += _embedded(args.name)
         if not paths:
             raise _nothing(args.name)
     out.lines(map(str, paths))
@@ -191,5 +192,13 @@ def _path(args: argparse.Namespace, out: Output) -> int:
     return 0
 
 
+def _embedded(name: str) -> list[Any]:
+    """Files of the installation itself that a model's weights are."""
+    from sensorium.hub import registry, sources
+
+    found = [entry.sources[0] for card in registry.cards(name) for entry in card.weights]
+    return [sources.local_path(source) for source in found if source.startswith("file:")]
+
+
 def _nothing(name: str) -> NotFoundError:
-    return NotFoundError(f"nothing in the cache belongs to {name!r}; sensorium hub pull {name}")
+    return NotFoundError(f"nothing in the cache belongs to {name!r}")

@@ -50,7 +50,7 @@ def test_trunc_normal_stays_inside_and_has_the_cut_moments():
 
 
 def test_the_normal_quantile_inverts_the_distribution():
-    p = np.concatenate([np.logspace(-12, -1, 40), np.linspace(0.1, 0.9, 41), 1 - np.logspace(-9, -1, 30)])
+    p = np.concatenate([np.logspace(-10, -1, 40), np.linspace(0.1, 0.9, 41), 1 - np.logspace(-9, -1, 30)])
     x = init._normal_quantile(p)
     back = np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x])
     np.testing.assert_allclose(back, p, rtol=1e-5)
@@ -156,10 +156,11 @@ def test_fans_and_gains_are_pytorchs():
 @pytest.mark.peer
 @pytest.mark.parametrize(
     ("name", "args"),
-    [("ConvTranspose2d", (8, 40, 3)), ("Bilinear", (20, 30, 9)), ("Linear", (30, 90))],
+    [("ConvTranspose2d", (8, 400, 3)), ("Bilinear", (6, 5, 400)), ("Linear", (30, 400))],
 )
 def test_layers_start_with_pytorchs_spread(name, args):
     torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
     ours, theirs = getattr(nn, name)(*args), getattr(torch.nn, name)(*args)
     for (key, p), (_, q) in zip(ours.named_parameters(), theirs.named_parameters(), strict=True):
         a, b = p.detach().numpy(), q.detach().numpy()
