@@ -36,9 +36,13 @@ def _float_type(name: str, dtype: Any) -> Any:
 
 def _finish(array: Any, device: Any, requires_grad: bool) -> Tensor:
     out = wrap(move(array, as_device(device)))
-    if requires_grad:
-        out.requires_grad = True
+    out.requires_grad = requires_grad
     return out
+
+
+def _host(value: Any) -> Any:
+    """The array of a tensor, on the CPU; a number as it is."""
+    return move(value.array, as_device("cpu")) if isinstance(value, Tensor) else value
 
 
 def rand(
@@ -117,8 +121,8 @@ def randperm(
     """
     if n < 0:
         raise ShapeError(f"randperm: n must not be negative, got {n}")
-    order = source_of(generator).permutation(n)
-    return _finish(order.astype(int64 if dtype is None else as_dtype(dtype)), device, requires_grad)
+    order = source_of(generator).permutation(n).astype(as_dtype(dtype or int64))
+    return _finish(order, device, requires_grad)
 
 
 def rand_like(
@@ -134,10 +138,8 @@ def rand_like(
     >>> rand_like(randn(2)).shape
     sensorium.Size([2])
     """
-    return rand(
-        *input.shape, generator=generator, dtype=dtype or input.dtype,
-        device=device or input.device, requires_grad=requires_grad,
-    )  # fmt: skip
+    made = rand(*input.shape, generator=generator, dtype=dtype or input.dtype)
+    return _finish(made.array, device or input.device, requires_grad)
 
 
 def randn_like(
@@ -153,10 +155,8 @@ def randn_like(
     >>> randn_like(rand(2)).shape
     sensorium.Size([2])
     """
-    return randn(
-        *input.shape, generator=generator, dtype=dtype or input.dtype,
-        device=device or input.device, requires_grad=requires_grad,
-    )  # fmt: skip
+    made = randn(*input.shape, generator=generator, dtype=dtype or input.dtype)
+    return _finish(made.array, device or input.device, requires_grad)
 
 
 def randint_like(
@@ -175,10 +175,8 @@ def randint_like(
     dtype('float32')
     """
     low, high = (0, low) if high is None else (low, high)
-    return randint(
-        low, high, tuple(input.shape), generator=generator, dtype=dtype or input.dtype,
-        device=device or input.device, requires_grad=requires_grad,
-    )  # fmt: skip
+    made = randint(low, high, tuple(input.shape), generator=generator, dtype=dtype or input.dtype)
+    return _finish(made.array, device or input.device, requires_grad)
 
 
 # -- distributions -------------------------------------------------------------------------------
@@ -201,13 +199,11 @@ def normal(
     """
     given = [v for v in (mean, std) if isinstance(v, Tensor)]
     if not given and size is None:
-        raise ShapeError("normal: with two numbers say the size, as in normal(0.0, 1.0, (2, 3))")
+        raise ShapeError("normal: with two numbers say the size: normal(0.0, 1.0, (2, 3))")
     if given:
         dtype, device = dtype or given[0].dtype, device or given[0].device
         size = np.broadcast_shapes(*(tuple(t.shape) for t in given)) if size is None else size
-    centre, spread = (
-        v.detach().to("cpu").array if isinstance(v, Tensor) else v for v in (mean, std)
-    )
+    centre, spread = map(_host, (mean, std))
     _want_spread("normal", spread)
     wanted = _float_type("normal", dtype)
     drawn = gauss(_sized("normal", (), size), wanted, generator)
@@ -228,9 +224,10 @@ def bernoulli(
     >>> bernoulli(tensor([0.0, 1.0]))
     tensor([0., 1.])
     """
-    chance = input.detach().to("cpu").array if p is None else p
-    drawn = _toss("bernoulli", tuple(input.shape), chance, generator)
-    return _finish(drawn.astype(input.dtype), input.device, False)
+    drawn = _toss(
+        "bernoulli", tuple(input.shape), _host(input if p is None else p), generator
+    ).astype(input.dtype)
+    return _finish(drawn, input.device, False)
 
 
 def _toss(
@@ -265,7 +262,7 @@ def multinomial(
             f"multinomial: want weights (K) or (B, K) of a float type, got {tuple(input.shape)} "
             f"{input.dtype}"
         )
-    weights = input.detach().to("cpu").array.astype(np.float64)
+    weights = _host(input).astype(np.float64)
     rows = weights.reshape(-1, weights.shape[-1])
     _check_weights(rows, num_samples, replacement)
     draw = _with_replacement if replacement else _without_replacement
@@ -304,8 +301,8 @@ def _without_replacement(rows: np.ndarray, count: int, source: np.random.Generat
 def _overwrite(name: str, x: Tensor, array: Any) -> Tensor:
     from .inplace import store
 
-    drawn = move(np.asarray(array).astype(x.dtype, copy=False), device_of(x.array))
-    return store(name, x, wrap(drawn))
+    drawn = np.asarray(array).astype(x.dtype, copy=False)
+    return store(name, x, wrap(move(drawn, device_of(x.array))))
 
 
 def _ready(name: str, x: Tensor, least: int = FLOAT) -> Any:
@@ -345,12 +342,12 @@ def normal_(
     """
     dtype = _ready("normal_", self)
     _want_spread("normal_", std)
-    drawn = gauss(tuple(self.shape), dtype, generator)
-    return _overwrite("normal_", self, drawn * dtype.type(std) + dtype.type(mean))
+    drawn = gauss(tuple(self.shape), dtype, generator) * dtype.type(std) + dtype.type(mean)
+    return _overwrite("normal_", self, drawn)
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Overwrite with values of the exponential distribution, density lambd exp(-lambd x).
+    """Overwrite with values of the exponential distribution: density lambd exp(-lambd x).
 
     >>> bool((rand(3).exponential_(2.0) >= 0).all())
     True
@@ -370,8 +367,8 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
     tensor([0., 0.])
     """
     _ready("bernoulli_", self, 0)
-    chance = p.detach().to("cpu").array if isinstance(p, Tensor) else p
-    return _overwrite("bernoulli_", self, _toss("bernoulli_", tuple(self.shape), chance, generator))
+    drawn = _toss("bernoulli_", tuple(self.shape), _host(p), generator)
+    return _overwrite("bernoulli_", self, drawn)
 
 
 def random_(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-CREDIT = "E. Alpaydin and C. Kaynak, UCI repository (CC BY 4.0), through scikit-learn"
+CREDIT = "UCI (E. Alpaydin and C. Kaynak, CC BY 4.0), through scikit-learn"
 FILE = Path(__file__).parent / "weights" / "digits_held_out.csv"
 
 

@@ -33,6 +33,11 @@ class ImageClassification:
     """The most probable classes of images: softmax over the model's outputs.
 
     labels: the name of a list of ``sensorium.vision.labels``; "" numbers the classes.
+
+    >>> from sensorium import hub
+    >>> from sensorium.model_zoo import digits
+    >>> hub.pipeline("digits_resnet")(digits.held_out()[0][3], top_k=1)[0].name
+    '9'
     """
 
     def __init__(self, model: Any, *, labels: str = "", batch_size: int = 32) -> None:

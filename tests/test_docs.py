@@ -1,7 +1,7 @@
-"""Every example in a docstring runs and prints what it says, imported by its installed name.
+"""What is written about the library is true: examples in docstrings and in README run.
 
-Examples get a fresh folder, an empty cache and no network: they must work wherever the package is
-installed.
+Modules are imported by their installed name. Examples get a fresh folder, an empty cache and no
+network: they must work wherever the package is installed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+import re
+import runpy
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,3 +85,27 @@ def test_every_op_with_an_example_is_among_them() -> None:
         for test in doctest.DocTestFinder().find(load(name), name)
     }
     assert {name for name, op in OPS.items() if ">>>" in (op.call.__doc__ or "")} <= placed
+
+
+# -- README --------------------------------------------------------------------------------------
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of README in a language."""
+    text = (ROOT / "README.md").read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_readmes_python_runs(tmp_path: Path) -> None:
+    """Blocks that name the hub are left out: they download."""
+    local = [code for code in blocks("python") if "hub" not in code]
+    assert local
+    for code in local:
+        (tmp_path / "readme.py").write_text(code)
+        runpy.run_path(str(tmp_path / "readme.py"))
+
+
+def test_ci_runs_readmes_test_command() -> None:
+    (command,) = [line for code in blocks("sh") for line in code.splitlines() if "pytest" in line]
+    steps = [step.strip() for step in command.split("&&")]
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    first = lines.index(steps[0])
+    assert lines[first : first + len(steps)] == steps

@@ -50,9 +50,9 @@ def backward(
     edges = None if wanted is None else [_edge(t) for t in wanted]
     with set_grad_enabled(create_graph):
         found = _run(roots, edges, retain, create_graph)
-        for leaf, g in found.items():
+        for leaf in list(found):
             tensor = leaf if isinstance(leaf, Tensor) else _tensor_of(leaf, wanted)
-            _accumulate(tensor, g, create_graph)
+            _accumulate(tensor, found.pop(leaf), create_graph)
 
 
 def grad(
@@ -335,10 +335,17 @@ def _conform(g: Any, target: Any) -> Any:
     return g
 
 
+def as_tensor(g: Any) -> Tensor:
+    """A gradient as a Tensor: NumPy's arithmetic on 0-d arrays leaves scalars."""
+    if isinstance(g, Tensor):
+        return g
+    return wrap(np.asarray(g) if isinstance(g, np.generic) else g)
+
+
 def _run_hooks(hooks: list[Any], g: Any) -> Any:
     """Pass g through the hooks; raw in, raw out."""
     raw = not isinstance(g, Tensor)
-    tensor = wrap(g) if raw else g
+    tensor = as_tensor(g)
     for hook in list(hooks):
         changed = hook(tensor)
         if changed is not None:
@@ -355,14 +362,22 @@ def _tensor_of(node: Node, wanted: list[Tensor] | None) -> Tensor:
     return next(t for t in wanted or () if t.node is node)
 
 
+def _references(g: Any) -> int:
+    return getrefcount(g)
+
+
+_UNSHARED = _references(np.empty(0))
+"""What ``getrefcount`` says of an argument that nobody else refers to."""
+
+
 def _accumulate(leaf: Tensor, g: Any, recorded: bool) -> None:
     """Add g to ``leaf.grad``; the first one becomes it, copied if anything else refers to it."""
     have = leaf._grad
     if recorded:
         leaf._grad = g if have is None else have + g
     elif have is None:
-        shared = getrefcount(g) > 4 or not _owns(g) if isinstance(g, np.ndarray) else False
-        leaf._grad = wrap(np.array(g, order="K", subok=False) if shared else g)
+        shared = isinstance(g, np.ndarray) and (getrefcount(g) > _UNSHARED or not _owns(g))
+        leaf._grad = as_tensor(np.array(g, order="K", subok=False) if shared else g)
     else:
         have.array += g
         cell_of(have)[0] += 1
@@ -372,7 +387,7 @@ def _result(
     i: int, tensor: Tensor, g: Any, allow_unused: bool | None, zeros: bool
 ) -> Tensor | None:
     if g is not None:
-        return g if isinstance(g, Tensor) else wrap(g)
+        return as_tensor(g)
     if zeros:
         return wrap(np.zeros_like(tensor.array))
     if not allow_unused:

@@ -24,13 +24,14 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ..dtypes import FLOATING
 from ..errors import AutogradError, DTypeError, ShapeError
 from ..tensor import Tensor, wrap
+from .engine import as_tensor
 from .mode import mode, no_grad
 from .node import Node, Pick, cell_of
 
@@ -195,7 +196,7 @@ class _Recorded:
             for fact in self.results
         ]
         for place, g in zip(self.places, given):
-            grads[place] = g if g is None or isinstance(g, Tensor) else wrap(g)
+            grads[place] = None if g is None else as_tensor(g)
         return grads
 
     def _aligned(self, shares: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -295,8 +296,8 @@ def _connect(op: _Recorded, edges: tuple[Any, ...], tracked: list[Tensor]) -> No
 def _keep(ctx: Context, node: Node, outs: dict[int, Any]) -> None:
     """Move the saved tensors to the node, guarded against writes."""
     kept = [None if t is None else outs.get(id(t), t) for t in ctx._saved or ()]
-    own = {id(out) for out in outs.values()}
-    node.saved = (tuple(_Own(t) if id(t) in own and t.node else t for t in kept),)
+    own = {id(out) for out in outs.values() if isinstance(out, Tensor) and out.node is not None}
+    node.saved = (tuple(_Own(t) if t is not None and id(t) in own else t for t in kept),)
     node.cells = tuple(cell_of(t) for t in kept if t is not None)
     node.stamp = sum(cell[0] for cell in node.cells)
 
@@ -305,7 +306,7 @@ class _Own:
     """A saved output: its array, and a weak hold on its node, which holds us."""
 
     def __init__(self, tensor: Tensor) -> None:
-        self.array, self.node = tensor.array, weakref.ref(tensor.node)
+        self.array, self.node = tensor.array, weakref.ref(cast(Node, tensor.node))
 
 
 def _revived(saved: Any) -> Any:

@@ -1,10 +1,14 @@
 """sensorium.data: datasets, samplers, batches; a table of contents. Names of ``torch.utils.data``."""
 
-from ._workers import WorkerError as WorkerError
-from ._workers import WorkerInfo as WorkerInfo
-from ._workers import get_worker_info as get_worker_info
-from .collate import default_collate as default_collate
-from .collate import default_convert as default_convert
+from ._workers import (
+    WorkerError as WorkerError,
+    WorkerInfo as WorkerInfo,
+    get_worker_info as get_worker_info,
+)
+from .collate import (
+    default_collate as default_collate,
+    default_convert as default_convert,
+)
 from .dataset import (
     ConcatDataset as ConcatDataset,
     Dataset as Dataset,

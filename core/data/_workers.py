@@ -78,7 +78,11 @@ def get_worker_info() -> WorkerInfo | None:
 
 # -- in the worker -------------------------------------------------------------------------------
 def _work(
-    job: Job, info: WorkerInfo, init: Callable[[int], None] | None, parent: int, tasks: Any,
+    job: Job,
+    info: WorkerInfo,
+    init: Callable[[int], None] | None,
+    parent: int,
+    tasks: Any,
     results: Any,
 ) -> None:
     """Answer tasks until told to stop, or until the parent is gone."""
@@ -109,7 +113,7 @@ def _prepare(info: WorkerInfo, init: Callable[[int], None] | None) -> bytes | No
     try:
         if init is not None:
             init(info.id)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the main process raises it
         return _failure(error, info)
     return None
 
@@ -117,7 +121,7 @@ def _prepare(info: WorkerInfo, init: Callable[[int], None] | None) -> bytes | No
 def _answer(job: Job, info: WorkerInfo, numbers: Any) -> bytes:
     try:
         return pickle.dumps((True, job.batch(numbers)), pickle.HIGHEST_PROTOCOL)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the main process raises it
         return _failure(error, info)
 
 
@@ -129,7 +133,7 @@ def _failure(error: Exception, info: WorkerInfo) -> bytes:
     )
     try:
         return pickle.dumps((False, (type(error), text)))
-    except Exception:
+    except Exception:  # noqa: BLE001 -- a class that cannot be pickled fails in its own way
         return pickle.dumps((False, (None, text)))
 
 
@@ -174,7 +178,11 @@ class _Worker:
 
     def _death(self) -> str:
         code = self.process.exitcode
-        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"exited with {code}"
+        how = (
+            f"was killed by signal {-code}"
+            if code is not None and code < 0
+            else f"exited with {code}"
+        )
         return f"{self.process.name} (pid {self.process.pid}) {how} before its batch was done"
 
     def ask_to_stop(self) -> None:
@@ -199,8 +207,15 @@ class Workers:
     """Iterates over the batches that the workers make; stops them at the end, however it comes."""
 
     def __init__(
-        self, job: Job, numbers: Iterator[Any], n: int, ahead: int, seed: int, timeout: float,
-        init: Callable[[int], None] | None, context: Any,
+        self,
+        job: Job,
+        numbers: Iterator[Any],
+        n: int,
+        ahead: int,
+        seed: int,
+        timeout: float,
+        init: Callable[[int], None] | None,
+        context: Any,
     ) -> None:
         if context is None or isinstance(context, str):
             context = multiprocessing.get_context(context)

@@ -31,19 +31,33 @@ class DataLoader:
     """
 
     def __init__(
-        self, dataset: Any, batch_size: int | None = 1, shuffle: bool | None = None,
-        sampler: Iterable[Any] | None = None, batch_sampler: Iterable[Any] | None = None,
-        num_workers: int = 0, collate_fn: Callable[[Any], Any] | None = None,
-        pin_memory: bool = False, drop_last: bool = False, timeout: float = 0,
-        worker_init_fn: Callable[[int], None] | None = None, multiprocessing_context: Any = None,
-        generator: Generator | None = None, *, prefetch_factor: int | None = None,
+        self,
+        dataset: Any,
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Iterable[Any] | None = None,
+        batch_sampler: Iterable[Any] | None = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[Any], Any] | None = None,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None,
+        generator: Generator | None = None,
+        *,
+        prefetch_factor: int | None = None,
     ) -> None:
         _check_orders(batch_size, shuffle, sampler, batch_sampler, drop_last)
         _check_workers(num_workers, timeout, prefetch_factor)
         self.dataset, self.generator = dataset, generator
         self.sampler: Any = sampler
         if sampler is None:
-            order = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+            order = (
+                RandomSampler(dataset, generator=generator)
+                if shuffle
+                else SequentialSampler(dataset)
+            )
             self.sampler = order
         self.batch_sampler: Any = batch_sampler
         if batch_sampler is not None:
@@ -55,7 +69,7 @@ class DataLoader:
         self.collate_fn = collate_fn if collate_fn is not None else usual
         self.num_workers, self.timeout, self.worker_init_fn = num_workers, timeout, worker_init_fn
         self.pin_memory, self.multiprocessing_context = pin_memory, multiprocessing_context
-        self.prefetch_factor = prefetch_factor if prefetch_factor or not num_workers else 2
+        self.prefetch_factor = prefetch_factor
 
     def __iter__(self) -> Iterator[Any]:
         job = Job(self.dataset, self.collate_fn, self.batch_sampler is not None)
@@ -63,7 +77,7 @@ class DataLoader:
             return map(job.batch, self._numbers())
         seed = int(source_of(self.generator).integers(0, 2**62))
         return Workers(
-            job, iter(self._numbers()), self.num_workers, self.prefetch_factor, seed, self.timeout,
+            job, iter(self._numbers()), self.num_workers, self.prefetch_factor or 2, seed, self.timeout,
             self.worker_init_fn, self.multiprocessing_context,
         )  # fmt: skip
 
@@ -79,7 +93,9 @@ def _check_orders(
 ) -> None:
     if sampler is not None and shuffle:
         raise ValueError("DataLoader: shuffle=True and a sampler exclude each other")
-    if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
+    if batch_sampler is not None and (
+        batch_size != 1 or shuffle or sampler is not None or drop_last
+    ):
         raise ValueError(
             "DataLoader: batch_sampler excludes batch_size, shuffle, sampler and drop_last"
         )

@@ -44,11 +44,16 @@ class RandomSampler(Sampler):
     """
 
     def __init__(
-        self, data_source: Any, replacement: bool = False, num_samples: int | None = None,
+        self,
+        data_source: Any,
+        replacement: bool = False,
+        num_samples: int | None = None,
         generator: Generator | None = None,
     ) -> None:
         if num_samples is not None and (not isinstance(num_samples, int) or num_samples <= 0):
-            raise ValueError(f"RandomSampler: num_samples must be a positive integer, got {num_samples!r}")
+            raise ValueError(
+                f"RandomSampler: num_samples must be a positive integer, got {num_samples!r}"
+            )
         self.data_source, self.replacement = data_source, replacement
         self._num_samples, self.generator = num_samples, generator
 
@@ -92,7 +97,10 @@ class WeightedRandomSampler(Sampler):
     """
 
     def __init__(
-        self, weights: Any, num_samples: int, replacement: bool = True,
+        self,
+        weights: Any,
+        num_samples: int,
+        replacement: bool = True,
         generator: Generator | None = None,
     ) -> None:
         if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
@@ -125,8 +133,10 @@ class BatchSampler(Sampler):
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
-            raise ValueError(f"BatchSampler: batch_size must be a positive integer, got {batch_size!r}")
-        if not isinstance(drop_last, bool):
+            raise ValueError(
+                f"BatchSampler: batch_size must be a positive integer, got {batch_size!r}"
+            )
+        if drop_last not in (True, False):
             raise ValueError(f"BatchSampler: drop_last must be True or False, got {drop_last!r}")
         self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
 

@@ -1,8 +1,10 @@
 """sensorium.nn: modules, layers, losses, initialisation; a table of contents."""
 
-from . import functional as functional
-from . import init as init
-from . import utils as utils
+from . import (
+    functional as functional,
+    init as init,
+    utils as utils,
+)
 from .activation import (
     ELU as ELU,
     GELU as GELU,
@@ -87,8 +89,10 @@ from .padding import (
     ZeroPad2d as ZeroPad2d,
     ZeroPad3d as ZeroPad3d,
 )
-from .parameter import Buffer as Buffer
-from .parameter import Parameter as Parameter
+from .parameter import (
+    Buffer as Buffer,
+    Parameter as Parameter,
+)
 from .pooling import (
     AdaptiveAvgPool1d as AdaptiveAvgPool1d,
     AdaptiveAvgPool2d as AdaptiveAvgPool2d,
@@ -104,6 +108,8 @@ from .pooling import (
     MaxPool3d as MaxPool3d,
 )
 from .sparse import Embedding as Embedding
-from .upsampling import Upsample as Upsample
-from .upsampling import UpsamplingBilinear2d as UpsamplingBilinear2d
-from .upsampling import UpsamplingNearest2d as UpsamplingNearest2d
+from .upsampling import (
+    Upsample as Upsample,
+    UpsamplingBilinear2d as UpsamplingBilinear2d,
+    UpsamplingNearest2d as UpsamplingNearest2d,
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from ..autograd.node import Node, cell_of
 from ..errors import AutogradError
 from ..ops._results import as_array, edge_of, wrap_many
 from ..tensor import Tensor, wrap
+
+Pass = Callable[[list[Any]], list[Tensor]]
 
 PRE, POST, BACKWARD_PRE, BACKWARD = range(4)
 
@@ -45,7 +47,7 @@ class RemovableHandle:
         """Unregister the hook; a second call does nothing."""
         self._hooks.pop(self.id, None)
 
-    def __enter__(self) -> RemovableHandle:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,7 +80,11 @@ class HookMethods:
         return add_hook(self._hooks, Hook(PRE, hook, with_kwargs), prepend)
 
     def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False,
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
         always_call: bool = False,
     ) -> RemovableHandle:
         """Call hook(module, args, output) after forward; its result, if not None, replaces the output.
@@ -170,22 +176,22 @@ class _Gate:
     """The op of a node with n inputs that are its n outputs; backward runs ``seen``."""
 
     keeps, lists = (), ()
+    keeps_none = True  # what nobody used arrives as None: ``_Seen`` knows which zeros to show
 
-    def __init__(self, name: str, n: int, seen: Callable[[list[Tensor]], list[Tensor]]) -> None:
+    def __init__(self, name: str, n: int, seen: Pass) -> None:
         self.name, self.differentiable, self.seen = name, n, seen
         self.inputs = self.outputs = tuple(f"x{i}" for i in range(n))
 
     def pull(self, g: Any, saved: Any, edges: Any) -> list[Any]:
         """The gradients, as the hooks leave them; g is bare if there is only one."""
         g = g if isinstance(g, tuple) else (g,)
-        if isinstance(g[0], Tensor):
+        if any(isinstance(v, Tensor) for v in g):
             return self.seen(list(g))
-        return [t.array for t in self.seen([wrap(as_array(a)) for a in g])]
+        raw = [None if a is None else wrap(as_array(a)) for a in g]
+        return [t.array for t in self.seen(raw)]
 
 
-def _gate(
-    name: str, values: list[Any], seen: Callable[[list[Tensor]], list[Tensor]]
-) -> tuple[list[Any], list[int]]:
+def _gate(name: str, values: list[Any], seen: Pass) -> tuple[list[Any], list[int]]:
     """values with those that have a gradient behind one gate, and the places of these."""
     places = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.needs_grad]
     if not places:
@@ -209,16 +215,18 @@ class _Seen:
         self.places = places
         self.looks = [(v.array.shape, v.dtype) if isinstance(v, Tensor) else None for v in values]
 
-    def filled(self, gs: list[Tensor]) -> tuple[Any, ...]:
+    def filled(self, gs: list[Any]) -> tuple[Any, ...]:
         """An entry for every value: its gradient, zeros for a tensor without, None for others."""
         if not gs:
             return (None,) * len(self.looks)
-        found = [
-            None if look is None else wrap(np.zeros(*look, like=gs[0].array)) for look in self.looks
-        ]
-        for i, g in zip(self.places, gs):
-            found[i] = g
-        return tuple(found)
+        known = dict(zip(self.places, gs))
+        like = next(g for g in gs if g is not None).array
+        return tuple(
+            known[i] if known.get(i) is not None
+            else None if look is None
+            else wrap(np.zeros(*look, like=like))
+            for i, look in enumerate(self.looks)
+        )  # fmt: skip
 
 
 class _Backward:
@@ -247,7 +255,7 @@ class _Backward:
             return type(output)(*values)
         return type(output)(values)
 
-    def _arriving(self, gs: list[Tensor]) -> list[Tensor]:
+    def _arriving(self, gs: list[Any]) -> list[Tensor]:
         self.grad_output = self.outputs.filled(gs)
         for hook in self.before:
             changed = hook(self.module, self.grad_output)
@@ -257,7 +265,7 @@ class _Backward:
             self._run_after(self.inputs.filled([]))
         return [self.grad_output[i] for i in self.outputs.places]
 
-    def _leaving(self, gs: list[Tensor]) -> list[Tensor]:
+    def _leaving(self, gs: list[Any]) -> list[Tensor]:
         found = self._run_after(self.inputs.filled(gs))
         return [found[i] for i in self.inputs.places]
 
@@ -270,7 +278,9 @@ class _Backward:
 
     def _checked(self, changed: Any, before: tuple[Any, ...], name: str) -> tuple[Any, ...]:
         found = changed if isinstance(changed, tuple) else (changed,)
-        if len(found) != len(before) or any((a is None) != (b is None) for a, b in zip(found, before)):
+        if len(found) != len(before) or any(
+            (a is None) != (b is None) for a, b in zip(found, before)
+        ):
             raise AutogradError(
                 f"backward hook of {type(self.module).__name__}: must return None or a tuple like "
                 f"{name}, which has {len(before)} entries, got {len(found)}"

@@ -61,9 +61,7 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     return in_place("elu_", ops.elu, input, alpha) if inplace else ops.elu(input, alpha)
 
 
-def hardtanh(
-    input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> Any:
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
     """min(max(input, min_val), max_val); see ``sensorium.ops.hardtanh``."""
     if min_val > max_val:
         raise ValueError(f"hardtanh: want min_val <= max_val, got {min_val} and {max_val}")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..device import move
+from ..device import device_of, move
 from ..dtypes import CATEGORY, can_cast
 from ..errors import StateDictError
 from ..inplace import wrote
@@ -42,8 +42,6 @@ class IncompatibleKeys(NamedTuple):
             f"IncompatibleKeys(missing_keys={self.missing_keys}, "
             f"unexpected_keys={self.unexpected_keys})"
         )
-
-    __str__ = __repr__
 
 
 @dataclass
@@ -140,7 +138,9 @@ class StateMethods:
         metadata = getattr(state_dict, "_metadata", None) or {}
         plan = Plan(OrderedDict(state_dict), metadata, strict)
         _plan_tree(self, "", plan)
-        plan.unexpected = sorted(set(plan.unexpected) | (set(plan.state) - plan.used), key=_order(plan))
+        plan.unexpected = sorted(
+            set(plan.unexpected) | (set(plan.state) - plan.used), key=_order(plan)
+        )
         keys = IncompatibleKeys(plan.missing, plan.unexpected)
         _raise_differences(self, plan)
         for module, name, value in plan.writes:
@@ -233,7 +233,10 @@ def _fitting(key: str, value: Any, member: Tensor) -> tuple[Any, str]:
     if array.shape == (1,) and member.ndim == 0:  # as PyTorch 0.3 saved numbers
         array = array.reshape(())
     if tuple(array.shape) != tuple(member.shape):
-        return None, f"{key}: shape {tuple(array.shape)} in the dict, {tuple(member.shape)} in the module"
+        return (
+            None,
+            f"{key}: shape {tuple(array.shape)} in the dict, {tuple(member.shape)} in the module",
+        )
     if not can_cast(array.dtype, member.dtype):
         return None, f"{key}: type {array.dtype} in the dict, {member.dtype} in the module"
     return array, ""
@@ -257,9 +260,16 @@ def _raise_differences(module: Any, plan: Plan) -> None:
 
 
 def _listed(items: list[str]) -> str:
-    text = ", ".join(items[:SHOWN]) if not any(": " in i for i in items) else "; ".join(items[:SHOWN])
+    text = (
+        ", ".join(items[:SHOWN]) if not any(": " in i for i in items) else "; ".join(items[:SHOWN])
+    )
     more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
     return f"{len(items)}: {text}{more}"
+
+
+def beside(array: Any, tensor: Tensor) -> Any:
+    """The array in the memory where tensor is; itself if it is there."""
+    return array if device_of(array) == tensor.device else move(array, tensor.device)
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -268,7 +278,7 @@ def _write(module: Any, name: str, array: Any, assign: bool) -> None:
     if assign:
         _assign(module, name, member, array)
         return
-    array = move(array, member.device)
+    array = beside(array, member)
     writeable = not isinstance(member.array, np.ndarray) or member.array.flags.writeable
     if writeable:
         np.copyto(member.array, array, casting="unsafe")

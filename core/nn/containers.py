@@ -55,7 +55,8 @@ class _Numbered(Module):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return type(self)(self._members()[index])
+            alike: Any = type(self)
+            return alike(self._members()[index])
         return self.__dict__[self._names()[self._place(index)]]
 
     def __setitem__(self, index: int, member: Any) -> None:
@@ -103,7 +104,8 @@ class _Numbered(Module):
         return self.extend(members)
 
     def __add__(self, other: Iterable[Any]) -> Any:
-        return type(self)([*self, *other])
+        alike: Any = type(self)
+        return alike([*self, *other])
 
 
 class Sequential(_Numbered):
@@ -144,13 +146,19 @@ class Sequential(_Numbered):
 
     def __mul__(self, times: int) -> Sequential:
         if not isinstance(times, int) or times < 1:
-            raise ValueError(f"Sequential: can be repeated a positive number of times, not {times!r}")
+            raise ValueError(
+                f"Sequential: can be repeated a positive number of times, not {times!r}"
+            )
         return Sequential(*list(self) * times)
 
     __rmul__ = __mul__
 
     def __delitem__(self, index: Any) -> None:
-        names = self._names()[index] if isinstance(index, slice) else [self._names()[self._place(index)]]
+        names = (
+            self._names()[index]
+            if isinstance(index, slice)
+            else [self._names()[self._place(index)]]
+        )
         kept = [(n, self.__dict__[n]) for n in self._names() if n not in names]
         numbered = all(n.isdigit() for n in self._names())
         self._replace_all(())
@@ -198,7 +206,9 @@ class _Named(Module):
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._kinds:
-            raise KeyError(f"{type(self).__name__}: no {key!r}; it has {', '.join(self._kinds) or 'none'}")
+            raise KeyError(
+                f"{type(self).__name__}: no {key!r}; it has {', '.join(self._kinds) or 'none'}"
+            )
         return self.__dict__[key]
 
     def __setitem__(self, key: str, member: Any) -> None:
@@ -279,7 +289,9 @@ def _parameter(owner: Module, value: Any) -> Tensor:
         return value
     if isinstance(value, Tensor):
         return Parameter(value)
-    raise TypeError(f"{type(owner).__name__}: want Parameters or Tensors, got {type(value).__name__}")
+    raise TypeError(
+        f"{type(owner).__name__}: want Parameters or Tensors, got {type(value).__name__}"
+    )
 
 
 def _described(value: Tensor) -> str:

@@ -15,7 +15,7 @@ from ..errors import ShapeError
 from ..ops._dims import pair_up
 from ..tensor import Tensor
 from . import functional as F
-from . import init
+from .init import _calculate_fan_in_and_fan_out, kaiming_uniform_, uniform_
 from .module import Module
 from .parameter import Parameter
 
@@ -29,8 +29,18 @@ class _ConvNd(Module):
     transposed = False
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any,
-        output_padding: Any, dilation: Any, groups: int, bias: bool, padding_mode: str, device: Any,
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        output_padding: Any,
+        dilation: Any,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        device: Any,
         dtype: Any,
     ) -> None:
         super().__init__()
@@ -49,22 +59,22 @@ class _ConvNd(Module):
         self.weight = Parameter(
             create.empty(shape[0], shape[1] // groups, *self.kernel_size, **make)
         )
-        self.register_parameter("bias", Parameter(create.empty(out_channels, **make)) if bias else None)
+        self.register_parameter(
+            "bias", Parameter(create.empty(out_channels, **make)) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw weight and bias anew."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        fan_in, _ = init._calculate_fan_in_and_fan_out(self.weight)
+        kaiming_uniform_(self.weight, a=math.sqrt(5))
+        fan_in, _ = _calculate_fan_in_and_fan_out(self.weight)
         if self.bias is not None and fan_in:
             bound = 1 / math.sqrt(fan_in)
-            init.uniform_(self.bias, -bound, bound)
+            uniform_(self.bias, -bound, bound)
 
     def extra_repr(self) -> str:
-        facts = [
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-            f"stride={self.stride}"
-        ]
+        facts = [f"{self.in_channels}, {self.out_channels}"]
+        facts += [f"kernel_size={self.kernel_size}", f"stride={self.stride}"]
         zeros, ones = (0,) * self._dims, (1,) * self._dims
         for name, usual in (
             ("padding", zeros), ("dilation", ones), ("output_padding", zeros), ("groups", 1),
@@ -116,9 +126,18 @@ def _edges(padding: Any, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> 
 # -- convolution ---------------------------------------------------------------------------------
 class _Conv(_ConvNd):
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-        padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True,
-        padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias,
@@ -196,9 +215,19 @@ class _ConvTranspose(_ConvNd):
     transposed = True
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-        padding: Any = 0, output_padding: Any = 0, groups: int = 1, bias: bool = True,
-        dilation: Any = 1, padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         if isinstance(padding, str):
             raise ShapeError(f"{type(self).__name__}: padding must be numbers, got {padding!r}")

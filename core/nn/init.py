@@ -11,18 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from .. import random
 from ..autograd import no_grad
 from ..errors import ShapeError
 from ..inplace import fill_, wrote
-from ..random import normal_ as _normal
-from ..random import uniform_ as _uniform
 from ..tensor import Tensor, wrap
 
 SQRT2 = math.sqrt(2.0)
 
 
 # -- constants -----------------------------------------------------------------------------------
-@no_grad
+@no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Every element val.
 
@@ -64,7 +63,9 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """
     _check_dims("dirac_", tensor, 3, 5)
     if tensor.shape[0] % groups:
-        raise ShapeError(f"dirac_: {tensor.shape[0]} output channels are no multiple of {groups} groups")
+        raise ShapeError(
+            f"dirac_: {tensor.shape[0]} output channels are no multiple of {groups} groups"
+        )
     per_group = tensor.shape[0] // groups
     values = np.zeros(tensor.shape)
     centre = tuple(n // 2 for n in tensor.shape[2:])
@@ -75,7 +76,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 
 # -- distributions -------------------------------------------------------------------------------
-@no_grad
+@no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
     """Every element from the uniform distribution on [a, b).
 
@@ -83,18 +84,22 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = No
     >>> bool((uniform_(sn.empty(100), -1, 1).abs() <= 1).all())
     True
     """
-    return _uniform(tensor, a, b, generator=generator)
+    return random.uniform_(tensor, a, b, generator=generator)
 
 
-@no_grad
+@no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
     """Every element from the normal distribution."""
-    return _normal(tensor, mean, std, generator=generator)
+    return random.normal_(tensor, mean, std, generator=generator)
 
 
-@no_grad
+@no_grad()
 def trunc_normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
     generator: Any = None,
 ) -> Tensor:
     """Every element from the normal distribution, drawn again while it lies outside [a, b].
@@ -105,7 +110,9 @@ def trunc_normal_(
     if not a < b:
         raise ShapeError(f"trunc_normal_: want a < b, got a={a}, b={b}")
     low, high = (0.5 * (1 + math.erf((v - mean) / (std * SQRT2))) for v in (a, b))
-    u = np.array(_uniform(wrap(np.empty(tensor.shape)), low, high, generator=generator).array)
+    u = np.array(
+        random.uniform_(wrap(np.empty(tensor.shape)), low, high, generator=generator).array
+    )
     return _fill(tensor, np.clip(mean + std * _normal_quantile(u), a, b))
 
 
@@ -187,7 +194,10 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
 
 
 def kaiming_uniform_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
     generator: Any = None,
 ) -> Tensor:
     """Uniform with variance gain^2 / fan, gain of leaky_relu with slope a. Source: He et al. (2015)."""
@@ -198,7 +208,10 @@ def kaiming_uniform_(
 
 
 def kaiming_normal_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
     generator: Any = None,
 ) -> Tensor:
     """Normal with variance gain^2 / fan, gain of leaky_relu with slope a. Source: He et al. (2015)."""
@@ -222,7 +235,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
     columns = tensor.numel() // rows
     shape = (max(rows, columns), min(rows, columns))
     with no_grad():
-        flat = _normal(wrap(np.empty(shape)), 0.0, 1.0, generator=generator).array
+        flat = random.normal_(wrap(np.empty(shape)), 0.0, 1.0, generator=generator).array
     q, r = np.linalg.qr(flat)
     q = q * np.sign(np.diagonal(r))
     return _fill(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))
@@ -234,7 +247,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
     rows, columns = tensor.shape
     zeros = math.ceil(sparsity * rows)
     with no_grad():
-        keys = _uniform(wrap(np.empty((rows, columns))), 0.0, 1.0, generator=generator).array
+        keys = random.uniform_(wrap(np.empty((rows, columns))), 0.0, 1.0, generator=generator).array
         normal_(tensor, 0.0, std, generator)
     values = np.array(tensor.data.cpu().array)
     np.put_along_axis(values, np.argsort(keys, axis=0)[:zeros], 0, axis=0)

@@ -8,7 +8,7 @@ from typing import Any
 from .. import create
 from ..tensor import Tensor
 from . import functional as F
-from . import init
+from .init import _calculate_fan_in_and_fan_out, kaiming_uniform_, uniform_
 from .module import Module
 from .parameter import Parameter
 
@@ -34,23 +34,29 @@ class Linear(Module):
     """
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, device: Any = None,
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
         dtype: Any = None,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         make = {"device": device, "dtype": dtype}
         self.weight = Parameter(create.empty(out_features, in_features, **make))
-        self.register_parameter("bias", Parameter(create.empty(out_features, **make)) if bias else None)
+        self.register_parameter(
+            "bias", Parameter(create.empty(out_features, **make)) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw weight and bias anew."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            fan_in, _ = init._calculate_fan_in_and_fan_out(self.weight)
+            fan_in, _ = _calculate_fan_in_and_fan_out(self.weight)
             bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
-            init.uniform_(self.bias, -bound, bound)
+            uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.linear(input, self.weight, self.bias)
@@ -71,8 +77,13 @@ class Bilinear(Module):
     """
 
     def __init__(
-        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True,
-        device: Any = None, dtype: Any = None,
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         if in1_features <= 0:
@@ -81,15 +92,17 @@ class Bilinear(Module):
         self.out_features = out_features
         make = {"device": device, "dtype": dtype}
         self.weight = Parameter(create.empty(out_features, in1_features, in2_features, **make))
-        self.register_parameter("bias", Parameter(create.empty(out_features, **make)) if bias else None)
+        self.register_parameter(
+            "bias", Parameter(create.empty(out_features, **make)) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw weight and bias anew, uniform in +-1 / sqrt(in1_features)."""
         bound = 1 / math.sqrt(self.in1_features)
-        init.uniform_(self.weight, -bound, bound)
+        uniform_(self.weight, -bound, bound)
         if self.bias is not None:
-            init.uniform_(self.bias, -bound, bound)
+            uniform_(self.bias, -bound, bound)
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         return F.bilinear(input1, input2, self.weight, self.bias)

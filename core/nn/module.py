@@ -176,7 +176,7 @@ class Module(WalkMethods, ConvertMethods, HookMethods, StateMethods):
     # -- modes -----------------------------------------------------------------------------------
     def train(self, mode: bool = True) -> Any:
         """Set training mode, here and below: batch norm uses batch statistics, dropout drops."""
-        if not isinstance(mode, bool):
+        if mode not in (True, False):
             raise ValueError(f"train: mode must be True or False, got {mode!r}")
         for module in self.modules():
             module.training = mode

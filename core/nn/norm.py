@@ -13,8 +13,8 @@ from ..errors import ShapeError
 from ..inplace import wrote
 from ..tensor import Tensor
 from . import functional as F
-from . import init
 from ._state import Plan
+from .init import ones_, zeros_
 from .module import Module
 from .parameter import Parameter
 
@@ -26,8 +26,15 @@ class _Tracking(Module):
     _ranks: tuple[int, ...] = ()
 
     def __init__(
-        self, num_features: int, eps: float, momentum: float | None, affine: bool,
-        track_running_stats: bool, device: Any, dtype: Any, bias: bool,
+        self,
+        num_features: int,
+        eps: float,
+        momentum: float | None,
+        affine: bool,
+        track_running_stats: bool,
+        device: Any,
+        dtype: Any,
+        bias: bool,
     ) -> None:
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
@@ -78,9 +85,16 @@ class _Tracking(Module):
 # -- batch norm ----------------------------------------------------------------------------------
 class _BatchNorm(_Tracking):
     def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
-        affine: bool = True, track_running_stats: bool = True, device: Any = None,
-        dtype: Any = None, *, bias: bool = True,
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
@@ -144,8 +158,15 @@ class BatchNorm3d(_BatchNorm):
 # -- instance norm -------------------------------------------------------------------------------
 class _InstanceNorm(_Tracking):
     def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-        track_running_stats: bool = False, device: Any = None, dtype: Any = None, *,
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
         bias: bool = True,
     ) -> None:
         super().__init__(
@@ -202,16 +223,25 @@ class LayerNorm(Module):
     """
 
     def __init__(
-        self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,
-        bias: bool = True, device: Any = None, dtype: Any = None,
+        self,
+        normalized_shape: Any,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         single = hasattr(normalized_shape, "__index__")
         self.normalized_shape = (int(normalized_shape),) if single else tuple(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
         make = {"device": device, "dtype": dtype}
-        weight = Parameter(create.ones(*self.normalized_shape, **make)) if elementwise_affine else None
-        zeros = create.zeros(*self.normalized_shape, **make) if elementwise_affine and bias else None
+        weight = (
+            Parameter(create.ones(*self.normalized_shape, **make)) if elementwise_affine else None
+        )
+        zeros = (
+            create.zeros(*self.normalized_shape, **make) if elementwise_affine and bias else None
+        )
         self.register_parameter("weight", weight)
         self.register_parameter("bias", None if zeros is None else Parameter(zeros))
 
@@ -240,15 +270,27 @@ class GroupNorm(Module):
     """
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
-        device: Any = None, dtype: Any = None, *, bias: bool = True,
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
             raise ShapeError(
                 f"GroupNorm: num_channels={num_channels} is no multiple of num_groups={num_groups}"
             )
-        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
+        self.num_groups, self.num_channels, self.eps, self.affine = (
+            num_groups,
+            num_channels,
+            eps,
+            affine,
+        )
         make = {"device": device, "dtype": dtype}
         weight = Parameter(create.ones(num_channels, **make)) if affine else None
         zeros = create.zeros(num_channels, **make) if affine and bias else None
@@ -271,6 +313,6 @@ class GroupNorm(Module):
 
 def _reset_affine(module: Module) -> None:
     if module.weight is not None:
-        init.ones_(module.weight)
+        ones_(module.weight)
     if module.bias is not None:
-        init.zeros_(module.bias)
+        zeros_(module.bias)

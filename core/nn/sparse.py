@@ -14,7 +14,7 @@ from ..errors import OutOfBoundsError, ShapeError
 from ..inplace import wrote
 from ..tensor import Tensor
 from . import functional as F
-from . import init
+from .init import normal_
 from .module import Module
 from .parameter import Parameter
 
@@ -31,14 +31,24 @@ class Embedding(Module):
     """
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
-        max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
-        sparse: bool = False, _weight: Tensor | None = None, _freeze: bool = False,
-        device: Any = None, dtype: Any = None,
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         if scale_grad_by_freq or sparse:
-            raise ValueError("Embedding: scale_grad_by_freq and sparse must be False: gradients are dense")
+            raise ValueError(
+                "Embedding: scale_grad_by_freq and sparse must be False: gradients are dense"
+            )
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = _row(padding_idx, num_embeddings)
         self.max_norm, self.norm_type = max_norm, norm_type
@@ -52,8 +62,12 @@ class Embedding(Module):
 
     @classmethod
     def from_pretrained(
-        cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None,
-        max_norm: float | None = None, norm_type: float = 2.0,
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
     ) -> Embedding:
         """An Embedding with this weight (V, E), not trained unless freeze=False.
 
@@ -70,7 +84,7 @@ class Embedding(Module):
 
     def reset_parameters(self) -> None:
         """Draw weight anew."""
-        init.normal_(self.weight)
+        normal_(self.weight)
         if self.padding_idx is not None:
             self.weight.array[self.padding_idx] = np.array(0, self.weight.dtype)
             wrote(self.weight)
@@ -94,5 +108,7 @@ def _row(padding_idx: int | None, rows: int) -> int | None:
     if padding_idx is None:
         return None
     if not -rows <= padding_idx < rows:
-        raise OutOfBoundsError(f"Embedding: padding_idx {padding_idx} is out of range for {rows} rows")
+        raise OutOfBoundsError(
+            f"Embedding: padding_idx {padding_idx} is out of range for {rows} rows"
+        )
     return padding_idx % rows

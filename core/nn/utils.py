@@ -47,7 +47,9 @@ def get_total_norm(
 
 
 def clip_grad_norm_(
-    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
 ) -> Tensor:
     """Scale all gradients by one factor so that their norm together is at most max_norm; in place.
@@ -86,7 +88,9 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """
     listed = list(parameters)
     if len({p.device for p in listed}) > 1:
-        raise DeviceError(f"parameters_to_vector: on several devices: {sorted({str(p.device) for p in listed})}")
+        raise DeviceError(
+            f"parameters_to_vector: on several devices: {sorted({str(p.device) for p in listed})}"
+        )
     return cat([p.reshape(-1) for p in listed])
 
 

@@ -161,7 +161,7 @@ def floor_divide(input: Array, other: Array) -> Array:
 
     >>> import sensorium as sn
     >>> sn.floor_divide(sn.tensor([7, -7]), 2)
-    tensor([3, -4])
+    tensor([ 3, -4])
     """
     _refuse_zero("floor_divide", input, other)
     return np.floor_divide(input, other)
@@ -184,8 +184,8 @@ def trunc_divide(input: Array, other: Array) -> Array:
     """trunc(input / other), elementwise, in the common type: rounds toward zero.
 
     >>> import sensorium as sn
-    >>> sn.trunc_divide(sn.tensor([7, -7]), 2)
-    tensor([3, -3])
+    >>> sn.ops.trunc_divide(sn.tensor([7, -7]), 2)
+    tensor([ 3, -3])
     """
     _refuse_zero("trunc_divide", input, other)
     quotient = np.floor_divide(input, other)
@@ -209,7 +209,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
 
     >>> import sensorium as sn
     >>> sn.div(sn.tensor([7, -7]), 2, rounding_mode="floor")
-    tensor([3, -4])
+    tensor([ 3, -4])
     """
     if rounding_mode is None:
         return true_divide(input, other)
@@ -252,7 +252,7 @@ def fmod(input: Array, other: Array) -> Array:
 
     >>> import sensorium as sn
     >>> sn.fmod(sn.tensor([-3.0, 3.0]), 2)
-    tensor([-1., 1.])
+    tensor([-1.,  1.])
     """
     _refuse_zero("fmod", input, other)
     return np.fmod(input, other)

@@ -126,5 +126,5 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
     gain = np.where(kept, scale, 0.0).astype(input.dtype)
     offset = np.where(kept, 0.0, scale * _ALPHA_PRIME) - scale * p * _ALPHA_PRIME
     where_to = device_of(input.array)
-    gain, offset = (wrap(move(a, where_to)) for a in (gain, offset.astype(input.dtype)))
-    return input.mul_(gain).add_(offset) if inplace else input * gain + offset
+    times, plus = (wrap(move(a, where_to)) for a in (gain, offset.astype(input.dtype)))
+    return input.mul_(times).add_(plus) if inplace else input * times + plus

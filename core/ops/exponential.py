@@ -326,8 +326,8 @@ def log10(input: Array) -> Array:
     """The logarithm to base 10, elementwise.
 
     >>> import sensorium as sn
-    >>> sn.log10(sn.tensor([100]))
-    tensor([2.])
+    >>> sn.log10(sn.tensor([1.0, 100.0]))
+    tensor([0.0000, 2.0000])
     """
 
 

@@ -44,8 +44,8 @@ def _resample(input: Array, matrix: Any, axis: int) -> Array:
     """matrix (m, n) times input along an axis of size n, which becomes m."""
     m = matrix.shape[0]
     if input.size == 0:
-        shape = [m if i == axis else n for i, n in enumerate(input.shape)]
-        return np.zeros(shape, input.dtype, like=input)
+        empty = [m if i == axis else n for i, n in enumerate(input.shape)]
+        return np.zeros(empty, input.dtype, like=input)
     kind = input.dtype if input.dtype.kind in "fc" and input.itemsize > 2 else np.dtype(np.float32)
     x, order, shape = _rows(input.astype(kind, copy=False), axis)
     weights = np.asarray(matrix, kind, like=input)

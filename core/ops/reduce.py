@@ -418,7 +418,7 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
 
     >>> import sensorium as sn
     >>> sn.logsumexp(sn.tensor([1000.0, 1000.0]), 0)
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
     axes = many_dims("logsumexp", dim, input.ndim)
     top = amax(input.detach(), axes, True)

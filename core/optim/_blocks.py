@@ -14,7 +14,7 @@ import numpy as np
 
 from ..dtypes import bfloat16, float16, float32
 
-BLOCK = 1 << 15  # elements: 128 KiB of float32, a few of which fit a core's second-level cache
+BLOCK = 1 << 16  # elements: 256 KiB of float32, a few of which fit a second-level cache
 
 Update = Callable[[list[Any], list[Any]], None]
 

@@ -8,84 +8,37 @@ on; the formulas below are written that way.
 from __future__ import annotations
 
 import math
-import warnings
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ._one_cycle import OneCycleLR
+from ._scheduler import LRScheduler
 from .optimizer import Group, Optimizer
 
-
-class LRScheduler:
-    """The base: a subclass defines ``_rate(group, base_lr)``, the rate of the step last_epoch.
-
-    last_epoch: -1 to start, or the number of steps done when a run is taken up again; the groups
-    must then have "initial_lr".
-    """
-
-    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(
-                f"{type(self).__name__}: want an Optimizer, got {type(optimizer).__name__}"
-            )
-        self.optimizer = optimizer
-        for i, group in enumerate(optimizer.param_groups):
-            if last_epoch == -1:
-                group.setdefault("initial_lr", group["lr"])
-            elif "initial_lr" not in group:
-                raise KeyError(
-                    f"{type(self).__name__}: group {i} of the optimiser has no 'initial_lr' to go on "
-                    f"from at last_epoch={last_epoch}"
-                )
-        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
-        self.last_epoch = last_epoch
-        self._step_count = 0
-        self._last_lr = [group["lr"] for group in optimizer.param_groups]
-        self.step()
-
-    def _rate(self, group: Group, base_lr: float) -> float:
-        raise TypeError(f"{type(self).__name__} defines no _rate()")
-
-    def get_lr(self) -> list[float]:
-        """The rate of the present step for every group."""
-        return [self._rate(g, b) for g, b in zip(self.optimizer.param_groups, self.base_lrs)]
-
-    def get_last_lr(self) -> list[float]:
-        """The rates that were set last."""
-        return self._last_lr
-
-    def step(self) -> None:
-        """Set the rates of the next step."""
-        if self._step_count == 1 and self.optimizer._step_count == 0:
-            warnings.warn(
-                f"{type(self).__name__}.step() was called before the optimiser's: the first rate of "
-                "the schedule is never used",
-                stacklevel=2,
-            )
-        self._step_count += 1
-        self.last_epoch += 1
-        for group, rate in zip(self.optimizer.param_groups, self.get_lr()):
-            group["lr"] = rate
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimiser."""
-        return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where state_dict was taken; load the optimiser's state as well."""
-        self.__dict__.update(state_dict)
+__all__ = [
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "OneCycleLR",
+    "SequentialLR",
+    "StepLR",
+]
 
 
 class LambdaLR(LRScheduler):
     """base_lr lr_lambda(step); one function for all groups or a list of one for each."""
 
-    def __init__(
-        self, optimizer: Optimizer, lr_lambda: Any, last_epoch: int = -1
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, lr_lambda: Any, last_epoch: int = -1) -> None:
         n = len(optimizer.param_groups)
-        self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * n
+        self.lr_lambdas = (
+            list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * n
+        )
         if len(self.lr_lambdas) != n:
             raise ValueError(f"LambdaLR: {len(self.lr_lambdas)} functions for {n} groups")
         super().__init__(optimizer, last_epoch)
@@ -139,7 +92,10 @@ class MultiStepLR(LRScheduler):
     """The rate times gamma at each of the milestones."""
 
     def __init__(
-        self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1,
+        self,
+        optimizer: Optimizer,
+        milestones: Iterable[int],
+        gamma: float = 0.1,
         last_epoch: int = -1,
     ) -> None:
         self.milestones, self.gamma = Counter(milestones), gamma
@@ -164,7 +120,10 @@ class ConstantLR(LRScheduler):
     """The rate times factor for the first total_iters steps."""
 
     def __init__(
-        self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5,
+        self,
+        optimizer: Optimizer,
+        factor: float = 1.0 / 3,
+        total_iters: int = 5,
         last_epoch: int = -1,
     ) -> None:
         if not 0 <= factor <= 1:
@@ -182,8 +141,12 @@ class LinearLR(LRScheduler):
     """The rate times a factor that goes from start_factor to end_factor in total_iters steps."""
 
     def __init__(
-        self, optimizer: Optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0,
-        total_iters: int = 5, last_epoch: int = -1,
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1.0 / 3,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+        last_epoch: int = -1,
     ) -> None:
         if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
             raise ValueError(
@@ -231,121 +194,14 @@ class CosineAnnealingLR(LRScheduler):
         return (1 + math.cos(math.pi * t / self.T_max)) / 2
 
 
-class OneCycleLR(LRScheduler):
-    """From max_lr / div_factor up to max_lr, down again, and on to a final_div_factor-th of the start.
-
-    pct_start of the steps go up. three_phase: first symmetrically up and down, then the rest.
-    cycle_momentum moves momentum (or Adam's first beta) the other way. Source: Smith and Topin (2017).
-    """
-
-    def __init__(
-        self, optimizer: Optimizer, max_lr: Any, total_steps: int | None = None,
-        epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: float = 0.3,
-        anneal_strategy: str = "cos", cycle_momentum: bool = True, base_momentum: Any = 0.85,
-        max_momentum: Any = 0.95, div_factor: float = 25.0, final_div_factor: float = 1e4,
-        three_phase: bool = False, last_epoch: int = -1,
-    ) -> None:
-        self.total_steps = _total_steps(total_steps, epochs, steps_per_epoch)
-        if not 0 <= pct_start <= 1:
-            raise ValueError(f"OneCycleLR: pct_start must lie in [0, 1], got {pct_start}")
-        if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"OneCycleLR: anneal_strategy must be cos or linear, got {anneal_strategy!r}")
-        self._anneal_func_type = anneal_strategy
-        self.cycle_momentum = cycle_momentum
-        self._schedule_phases = _phases(self.total_steps, pct_start, three_phase)
-        groups = optimizer.param_groups
-        if last_epoch == -1:
-            for group, peak in zip(groups, _each(groups, "max_lr", max_lr)):
-                group["initial_lr"] = peak / div_factor
-                group["max_lr"] = peak
-                group["min_lr"] = group["initial_lr"] / final_div_factor
-        if cycle_momentum:
-            self.use_beta1 = "betas" in optimizer.defaults
-            if not self.use_beta1 and "momentum" not in optimizer.defaults:
-                raise ValueError(
-                    "OneCycleLR: the optimiser has no momentum; pass cycle_momentum=False"
-                )
-            if last_epoch == -1:
-                lows = _each(groups, "base_momentum", base_momentum)
-                for group, low, high in zip(groups, lows, _each(groups, "max_momentum", max_momentum)):
-                    _set_momentum(group, self.use_beta1, high)
-                    group["max_momentum"], group["base_momentum"] = high, low
-        super().__init__(optimizer, last_epoch)
-
-    def get_lr(self) -> list[float]:
-        """The rates of the present step; sets the momenta on the way."""
-        if self.last_epoch > self.total_steps:
-            raise ValueError(
-                f"OneCycleLR: step {self.last_epoch} of a schedule of {self.total_steps} steps"
-            )
-        return [self._cycled(group) for group in self.optimizer.param_groups]
-
-    def _cycled(self, group: Group) -> float:
-        start = 0.0
-        for i, phase in enumerate(self._schedule_phases):
-            end = phase["end_step"]
-            if self.last_epoch <= end or i == len(self._schedule_phases) - 1:
-                share = (self.last_epoch - start) / (end - start)
-                break
-            start = end
-        if self.cycle_momentum:
-            low, high = group[phase["start_momentum"]], group[phase["end_momentum"]]
-            _set_momentum(group, self.use_beta1, self._between(low, high, share))
-        return self._between(group[phase["start_lr"]], group[phase["end_lr"]], share)
-
-    def _between(self, start: float, end: float, share: float) -> float:
-        if self._anneal_func_type == "linear":
-            return start + (end - start) * share
-        return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
-
-
-def _total_steps(total: int | None, epochs: int | None, each: int | None) -> int:
-    if total is None and (epochs is None or each is None):
-        raise ValueError("OneCycleLR: say total_steps, or epochs and steps_per_epoch")
-    total = total if total is not None else epochs * each  # type: ignore[operator]
-    if not isinstance(total, int) or total <= 0:
-        raise ValueError(f"OneCycleLR: the number of steps must be a positive integer, got {total!r}")
-    return total
-
-
-def _phases(total: int, pct: float, three: bool) -> list[dict[str, Any]]:
-    up = {
-        "end_step": float(pct * total) - 1, "start_lr": "initial_lr", "end_lr": "max_lr",
-        "start_momentum": "max_momentum", "end_momentum": "base_momentum",
-    }  # fmt: skip
-    down = {
-        "end_step": total - 1, "start_lr": "max_lr", "end_lr": "min_lr",
-        "start_momentum": "base_momentum", "end_momentum": "max_momentum",
-    }  # fmt: skip
-    if not three:
-        return [up, down]
-    back = {**down, "end_step": float(2 * pct * total) - 2, "end_lr": "initial_lr"}
-    rest = {
-        "end_step": total - 1, "start_lr": "initial_lr", "end_lr": "min_lr",
-        "start_momentum": "max_momentum", "end_momentum": "max_momentum",
-    }  # fmt: skip
-    return [up, back, rest]
-
-
-def _each(groups: list[Group], name: str, value: Any) -> list[float]:
-    values = list(value) if isinstance(value, (list, tuple)) else [value] * len(groups)
-    if len(values) != len(groups):
-        raise ValueError(f"OneCycleLR: {len(values)} values of {name} for {len(groups)} groups")
-    return values
-
-
-def _set_momentum(group: Group, beta1: bool, value: float) -> None:
-    if beta1:
-        group["betas"] = (value, *group["betas"][1:])
-    else:
-        group["momentum"] = value
-
-
 class SequentialLR:
     """Schedules one after the other, the next one from each of the milestones on."""
 
     def __init__(
-        self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int],
+        self,
+        optimizer: Optimizer,
+        schedulers: list[LRScheduler],
+        milestones: list[int],
         last_epoch: int = -1,
     ) -> None:
         if len(milestones) != len(schedulers) - 1:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from ..autograd import enable_grad, no_grad
-from ..device import move
 from ..dtypes import FLOATING
 from ..errors import StateDictError
 from ..nn._hooks import RemovableHandle, add_hook
+from ..nn._state import beside
 from ..tensor import Tensor, wrap
 
 Group = dict[str, Any]
@@ -53,7 +53,9 @@ class Optimizer:
         """Add parameters with options of their own; what is not given is the default."""
         name = type(self).__name__
         if not isinstance(param_group, dict) or "params" not in param_group:
-            raise TypeError(f'{name}: a group must be a dict with "params", got {param_group!r:.60}')
+            raise TypeError(
+                f'{name}: a group must be a dict with "params", got {param_group!r:.60}'
+            )
         params = param_group["params"]
         if isinstance(params, set):
             raise TypeError(f"{name}: parameters must be in an order, got a set")
@@ -181,7 +183,7 @@ def _fitted(number: Any, key: str, value: Any, p: Tensor, problems: list[str]) -
         return None
     if key == "step" or p.dtype not in FLOATING:
         return wrap(np.array(array) if isinstance(array, np.ndarray) else array.copy())
-    return wrap(_like(move(array, p.device), p.array))
+    return wrap(_like(beside(array, p), p.array))
 
 
 def _like(array: Any, p: Any) -> Any:
@@ -204,9 +206,7 @@ def zeros_like(p: Tensor) -> Tensor:
     return wrap(np.zeros_like(p.array))
 
 
-def descent(
-    p: Any, g: Any, weight_decay: float, maximize: bool, t: list[Any]
-) -> Any:
+def descent(p: Any, g: Any, weight_decay: float, maximize: bool, t: list[Any]) -> Any:
     """The direction to go against: g (negated to maximise) + weight_decay p, in t[0] if not g."""
     if maximize:
         g = np.negative(g, out=t[0])

@@ -27,8 +27,15 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
-        weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False,
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
         check_not_negative("SGD", lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
@@ -68,9 +75,8 @@ def _sgd(group: Group, first: bool, arrays: list[Any], t: list[Any]) -> None:
             v[...] = d
         else:
             np.multiply(v, momentum, out=v)
-            np.add(v, np.multiply(d, 1 - group["dampening"], out=t[1]), out=v)
-        if group["nesterov"]:
-            d = np.add(d, np.multiply(v, momentum, out=t[1]), out=t[0])
-        else:
-            d = v
+            kept = 1 - group["dampening"]
+            np.add(v, d if kept == 1 else np.multiply(d, kept, out=t[1]), out=v)
+        nesterov = group["nesterov"]
+        d = np.add(d, np.multiply(v, momentum, out=t[1]), out=t[0]) if nesterov else v
     np.subtract(p, np.multiply(d, float(group["lr"]), out=t[1]), out=p)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sensorium.errors import FormatError
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
     """1 if an image could not be read; the others are classified all the same."""
     from sensorium import hub
 
-    pipe = hub.pipeline(args.model, weights=args.weights, device=args.device)
+    pipe: Any = hub.pipeline(args.model, weights=args.weights, device=args.device)
     began = time.perf_counter()
     images = [one(pipe, path, args.top) for path in args.paths]
     seconds = time.perf_counter() - began
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
     return int(any("error" in image for image in images))
 
 
-def one(pipe: Any, path: str, top: int) -> dict[str, Any]:
+def one(pipe: Any, path: str | Path, top: int) -> dict[str, Any]:
     """``{"path", "labels"}`` of an image, or ``{"path", "error"}``."""
     try:
         labels = pipe(path, top_k=top)

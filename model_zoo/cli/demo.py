@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
     try:
         began = time.perf_counter()
         out.note(f"loading {MODEL} ...")
-        pipe = hub.pipeline(MODEL, device=args.device)
+        pipe: Any = hub.pipeline(MODEL, device=args.device)
         loaded = time.perf_counter() - began
         pictures = _pictures(args.paths, out)
     except HubError as error:
@@ -87,13 +87,17 @@ def _photographs(
         classify.show({**image, "path": picture.title}, out)
         images.append({**image, "source": picture.source})
     seconds = time.perf_counter() - began
-    out.line(
-        f"{len(images)} photographs in {seconds:.2f} s ({1000 * seconds / len(images):.0f} ms "
-        f"each, decoding included); model ready in {loaded:.2f} s; {_engine()}"
-    )
+    what = "photograph" if len(images) == 1 else "photographs"
+    each = _milliseconds(seconds / len(images))
+    out.line(f"{len(images)} {what} in {seconds:.2f} s ({each} each, decoding included)")
+    out.line(f"model ready in {loaded:.2f} s; {_engine()}")
     facts = {"images": images, "load_seconds": round(loaded, 4), "seconds": round(seconds, 4)}
     out.document(_facts(args, pipe.model.card, online=True) | facts)
     return int(any("error" in image for image in images))
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms"
 
 
 def _origin(pictures: list[Picture]) -> str:
@@ -129,7 +133,8 @@ def _facts(args: argparse.Namespace, card: Any, *, online: bool) -> dict[str, An
 def _engine() -> str:
     from sensorium.backends.cpu import onednn
 
-    return f"oneDNN {onednn.version()}" if onednn.available() else "NumPy (no oneDNN)"
+    name = f"oneDNN {onednn.version()}" if onednn.available() else "NumPy (no oneDNN)"
+    return f"{name}, {onednn.get_num_threads()} threads"
 
 
 # -- digits --------------------------------------------------------------------------------------
@@ -142,7 +147,7 @@ def _digits(args: argparse.Namespace, out: Output, reason: str) -> int:
     out.note(f"{MODEL} and its photographs cannot be had now:\n  {reason}")
     images, truth = digits.held_out()
     began = time.perf_counter()
-    pipe = hub.pipeline(EMBEDDED, device=args.device)
+    pipe: Any = hub.pipeline(EMBEDDED, device=args.device)
     loaded = time.perf_counter() - began
     out.line("No photographs this time (the package index is out of reach: see above). Here is")
     out.line("what needs no network: handwritten digits that the model never saw.\n")
@@ -154,7 +159,7 @@ def _digits(args: argparse.Namespace, out: Output, reason: str) -> int:
     out.lines(_gallery(images, labels))
     right = sum(label.name == str(digit) for label, digit in zip(labels, truth))
     out.line(
-        f"{right} of {len(truth)} right in {1000 * seconds:.0f} ms; model ready in "
+        f"{right} of {len(truth)} right in {_milliseconds(seconds)}; model ready in "
         f"{loaded:.2f} s; {_engine()}"
     )
     read = [

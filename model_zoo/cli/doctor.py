@@ -81,15 +81,13 @@ def _engines() -> dict[str, Any]:
 
 
 def _cuda() -> str:
-    try:
-        import cupy
+    from sensorium import cuda
+    from sensorium.backends.cuda import why_not
 
-        count = cupy.cuda.runtime.getDeviceCount()
-    except ImportError:
-        return "not usable: CuPy is not installed (pip install 'sensorium[cuda]')"
-    except Exception as error:  # noqa: BLE001 - a broken driver raises whatever it likes
-        return f"not usable: {' '.join(str(error).split())[:200]}"
-    return f"CuPy {cupy.__version__}, {count} device{'s' * (count != 1)}"
+    if not cuda.is_available():
+        return f"not usable: {why_not()}"
+    names = [cuda.get_device_name(n) for n in range(cuda.device_count())]
+    return ", ".join(names)
 
 
 def _threads() -> dict[str, Any]:

@@ -18,6 +18,10 @@ _METHODS = {  # what CuPy's reference lists for its ufuncs
 _ABSENT = {"block", "insert", "setxor1d", "nanmedian_", "apply_over_axes_", "unwrap_"}
 
 
+class _Device:
+    id = 0
+
+
 class Array:
     """An ndarray on a pretended device."""
 
@@ -49,6 +53,7 @@ class Array:
 
     # -- the attributes both libraries have ------------------------------------------------------
     dtype = property(lambda self: self._host.dtype)
+    device = property(lambda self: _Device)
     shape = property(lambda self: self._host.shape)
     strides = property(lambda self: self._host.strides)
     ndim = property(lambda self: self._host.ndim)

@@ -41,6 +41,19 @@ def test_accumulation_does_not_reach_other_gradients():
     assert z.grad.tolist() == [1.0, 1.0]
 
 
+def test_a_gradient_that_nobody_shares_is_not_copied(monkeypatch):
+    copies = []
+    copy = np.array
+    monkeypatch.setattr(np, "array", lambda a, **k: copies.append(a.shape) or copy(a, **k))
+    x = sn.ones(4, requires_grad=True)
+    x.exp().sum().backward()
+    assert (4,) not in copies and x.grad is not None
+    z = sn.ones(4, requires_grad=True)
+    held = sn.ones(4)
+    z.backward(held)
+    assert (4,) in copies and z.grad.array is not held.array
+
+
 def test_broadcast_gradients_are_summed():
     a, b = leaf(1, 2, 3), leaf(4)
     (a * b).sum().backward()
@@ -51,6 +64,19 @@ def test_gradient_starts_from_what_is_given():
     x = leaf(1, 2)
     (x * 2).backward(sn.tensor([1.0, 10.0], dtype=sn.float64))
     assert x.grad.tolist() == [2.0, 20.0]
+
+
+@pytest.mark.parametrize("run", ["backward", "grad", "hook"])
+def test_gradients_of_single_values_are_arrays(run):
+    """NumPy's arithmetic on 0-d arrays leaves scalars, which cannot be written to."""
+    x, seen = sn.tensor(3.0, requires_grad=True), []
+    y = x * x
+    if run == "hook":
+        x.register_hook(seen.append)
+    g = grad(y * y, x)[0] if run == "grad" else (y * y).backward() or x.grad
+    for value in [g, *seen]:
+        assert isinstance(value.array, np.ndarray) and value.shape == () and repr(value)
+    assert g.add_(1).item() == 109.0
 
 
 def test_deep_graphs_need_no_recursion():

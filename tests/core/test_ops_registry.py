@@ -302,6 +302,48 @@ def test_formula_serves_a_second_array_library(name, registry, fake_cupy):
             registry.close(fake_cupy.to_host(y), r, 1e-13)
 
 
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_gradient_serves_a_second_array_library(name, create_graph, registry, fake_cupy):
+    op, rng = OPS[name], np.random.default_rng(5)
+    for args in registry.samples(op):
+        if name == "moved":  # from one library to the other
+            continue
+        weights = weights_for(registry, op, args, rng)
+        wanted, _ = gradients(registry, op, args, weights)
+        found = device_gradients(registry, fake_cupy, op, args, weights, create_graph)
+        for g, r in zip(found, wanted, strict=True):
+            assert isinstance(g.array, fake_cupy.Array), "the gradient left the device"
+            registry.close(fake_cupy.to_host(g.array), r.array, 1e-11)
+
+
+def device_gradients(registry, fake_cupy, op, args, weights, create_graph):
+    """What ``gradients`` gives, all arrays being the stand-in's."""
+    tensors = registry.as_tensors(op, args)
+    for t in registry.inputs_of(op, tensors):
+        t.array = fake_cupy.to_device(t.array)
+    tensors = [v if n in op.inputs else fake_cupy.to_device(v)
+               for n, v in zip(registry.parameters(op, tensors), tensors)]  # fmt: skip
+    for t in registry.inputs_of(op, tensors, only=registry.differentiable(op)):
+        t.requires_grad = t.dtype.kind in "fc"
+    wanted = [t for t in registry.inputs_of(op, tensors) if t.requires_grad]
+    results = floating_outputs(op, op.call(*tensors))
+    used = [
+        (r, wrap(fake_cupy.to_device(np.asarray(w))))
+        for r, w in zip(results, weights)
+        if r.requires_grad
+    ]
+    if not used or not wanted:
+        return []
+    return sn.autograd.grad(
+        [r for r, _ in used],
+        wanted,
+        [w for _, w in used],
+        create_graph=create_graph,
+        materialize_grads=True,
+    )
+
+
 @pytest.mark.gpu
 @each_op
 def test_value_on_the_gpu(name, registry):

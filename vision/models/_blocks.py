@@ -8,6 +8,7 @@ op. Left out: fusing in training mode.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from sensorium import is_grad_enabled, nn, ops
 from sensorium.nn import functional as F
@@ -67,7 +68,7 @@ def same_pads(x: Tensor, kernel: int, stride: int) -> Pads | None:
 
 # -- the fused step ------------------------------------------------------------------------------
 def _fusable(
-    x: Tensor, conv: nn.Module, norm: nn.Module, activation: nn.Module | None, residual: object
+    x: Tensor, conv: nn.Module, norm: nn.Module, activation: nn.Module | None, residual: Any
 ) -> bool:
     """Whether one op gives what the modules would, and nobody watches them."""
     return (
@@ -84,7 +85,7 @@ def _fusable(
     )
 
 
-def _wants_grad(x: Tensor, conv: nn.Module, norm: nn.Module, residual: object) -> bool:
+def _wants_grad(x: Tensor, conv: nn.Module, norm: nn.Module, residual: Any) -> bool:
     tensors = (x, residual, conv.weight, conv.bias, norm.weight, norm.bias)
     return any(tensor is not None and tensor.requires_grad for tensor in tensors)
 

@@ -84,7 +84,9 @@ def test_dropout_scales_what_it_keeps():
 def test_embedding_from_pretrained_and_max_norm():
     table = nn.Embedding.from_pretrained(sn.tensor([[3.0, 4.0], [0.3, 0.4]]), max_norm=1.0)
     assert not table.weight.requires_grad
-    np.testing.assert_allclose(table(sn.tensor([0, 1])).numpy(), [[0.6, 0.8], [0.3, 0.4]], rtol=1e-5)
+    np.testing.assert_allclose(
+        table(sn.tensor([0, 1])).numpy(), [[0.6, 0.8], [0.3, 0.4]], rtol=1e-5
+    )
 
 
 def test_utils_clip_and_flatten():

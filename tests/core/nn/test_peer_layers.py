@@ -218,7 +218,9 @@ def test_losses(name, kwargs, kind):
     x = rng.uniform(0.1, 0.9, (6, 4)) if name == "BCELoss" else rng.normal(size=(6, 4))
     target = rng.integers(0, 4, 6) if kind == "label" else rng.uniform(0.05, 0.95, (6, 4))
     weight = rng.uniform(0.5, 2, 4)
-    ours = getattr(sn.nn, name)(**{k: sn.tensor(weight) if v == "K" else v for k, v in kwargs.items()})
+    ours = getattr(sn.nn, name)(
+        **{k: sn.tensor(weight) if v == "K" else v for k, v in kwargs.items()}
+    )
     theirs = getattr(torch.nn, name)(
         **{k: torch.tensor(weight) if v == "K" else v for k, v in kwargs.items()}
     )

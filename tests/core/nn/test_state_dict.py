@@ -86,7 +86,7 @@ def test_arrays_and_other_float_types_are_taken():
 
 
 def test_long_lists_are_cut():
-    with pytest.raises(StateDictError, match="missing: 60: .* and 40 more"):
+    with pytest.raises(StateDictError, match=r"missing: 60: .* and 40 more"):
         nn.ModuleList([nn.Linear(1, 1) for _ in range(30)]).load_state_dict({})
 
 
@@ -149,7 +149,7 @@ def test_extra_state_travels_with_the_tensors():
     assert "0._extra_state" in a.state_dict()
     b.load_state_dict(a.state_dict())
     assert b[0].seen == 7
-    with pytest.raises(StateDictError, match="missing: 1: 0._extra_state"):
+    with pytest.raises(StateDictError, match=r"missing: 1: 0._extra_state"):
         b.load_state_dict(nn.Sequential(nn.Linear(1, 1)).state_dict())
 
 

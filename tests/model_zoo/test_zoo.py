@@ -1,0 +1,112 @@
+"""The zoo: every card builds what it says, listing costs nothing, digits_resnet works offline."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sensorium import hub
+from sensorium.errors import CardError
+from sensorium.hub import Card, registry
+from sensorium.model_zoo import digits, zoo
+from sensorium.nn import init
+from sensorium.vision import labels, models
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "digits.py"
+
+
+@pytest.fixture
+def cheap_init(monkeypatch):
+    """Parameters as they come from memory: only their shapes are looked at."""
+    for name in ("kaiming_normal_", "kaiming_uniform_", "uniform_"):
+        monkeypatch.setattr(init, name, lambda tensor, *_, **__: tensor)
+
+
+@pytest.mark.parametrize("card", zoo.cards(), ids=lambda card: card.name)
+def test_a_card_builds_a_model_of_its_size(card, cheap_init):
+    model = zoo.build(card, card.config)
+    assert sum(parameter.numel() for parameter in model.parameters()) == card.num_params
+
+
+@pytest.mark.parametrize("card", zoo.cards(), ids=lambda card: card.name)
+def test_a_card_agrees_with_the_builder_of_its_name(card):
+    row = models.model_config(card.name)
+    given = {key: tuple(v) if isinstance(v, list) else v for key, v in card.config.items()}
+    assert given == {"block": row.get("block"), **row} if "block" in row else given == row
+
+
+@pytest.mark.parametrize("card", zoo.cards(), ids=lambda card: card.name)
+def test_what_belongs_to_the_weights_exists(card, cheap_init):
+    model = zoo.build(card, card.config)
+    last = dict(model.named_modules()).get(card.classifier)
+    for weights in card.weights:
+        assert zoo.preprocess(card, weights) is not None
+        assert last is None or len(labels.labels(weights.labels)) == last.out_features
+
+
+def test_listing_models_imports_no_vision():
+    code = (
+        "import sys; from sensorium import hub; assert 'resnet50' in hub.list();"
+        "hub.help('resnet50');"
+        "print([m for m in sys.modules if m.startswith(('sensorium.vision', 'sensorium.nn', 'PIL'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_unknown_task_is_refused():
+    card = Card(name="x", task="mind-reading", architecture="x", weights=[])
+    with pytest.raises(CardError, match=r"'mind-reading', want one of .*image-classification"):
+        zoo.build(card, {})
+
+
+# -- digits_resnet -------------------------------------------------------------------------------
+def test_the_embedded_model_reads_held_out_digits_offline(monkeypatch, tmp_path):
+    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
+    monkeypatch.setenv("SENSORIUM_HOME", str(tmp_path))
+    pipe = hub.pipeline("digits_resnet")
+    images, truth = digits.held_out()
+    right = sum(row[0].name == str(digit) for row, digit in zip(pipe(images, top_k=1), truth))
+    assert right >= 19 and not [*tmp_path.iterdir()]
+
+
+def test_the_embedded_files_are_small_and_as_their_card_says():
+    weights = hub.card("digits_resnet").default()
+    path = hub.fetch(weights.sources, sha256=weights.sha256)
+    assert path.stat().st_size == weights.bytes < 400_000
+    assert weights.metrics["acc@1"] >= 97
+    with open(digits.FILE) as file:
+        rows = [[int(cell) for cell in row] for row in csv.reader(file)]
+    assert len(rows) == 20 and all(len(row) == 65 for row in rows)
+    assert min(map(min, rows)) == 0 and max(map(max, rows)) == 16
+
+
+def test_a_state_of_another_model_is_refused():
+    weights = registry.choose(hub.card("digits_resnet"), "default")
+    path = hub.fetch(weights.sources, sha256=weights.sha256)
+    with pytest.raises(RuntimeError, match=r"(?s)layer1.1.conv1.weight.*layer1.0.conv1.weight"):
+        hub.load("resnet18", weights=str(path))
+
+
+def test_num_classes_replaces_the_last_layer_alone():
+    model = hub.load("digits_resnet", num_classes=3)
+    known = hub.load("digits_resnet")
+    assert model.fc.out_features == 3
+    np.testing.assert_array_equal(
+        model.conv1.weight.numpy(force=True), known.conv1.weight.numpy(force=True)
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_the_example_trains_to_the_promised_accuracy(tmp_path):
+    command = [sys.executable, str(EXAMPLE), "--epochs", "4"]
+    out = tmp_path / "digits.safetensors"
+    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True, check=True)
+    accuracy = float(done.stdout.partition("held-out digits: ")[2].partition("%")[0])
+    assert accuracy >= 97 and out.stat().st_size < 400_000
