@@ -14,6 +14,7 @@ import pickle
 import random
 import signal
 import sys
+import time
 import traceback
 import warnings
 from collections import deque
@@ -28,7 +29,7 @@ import numpy as np
 from ..errors import SensoriumError
 
 PARENT_CHECK = 1.0  # seconds between a waiting worker's looks at whether its parent lives
-GRACE = 2.0  # seconds a worker gets to end by itself
+GRACE = 1.0  # seconds that workers get to end by themselves
 
 
 class WorkerError(SensoriumError, RuntimeError):
@@ -192,9 +193,9 @@ class _Worker:
         self.tasks.close()
         self.results.close()
 
-    def stop(self) -> None:
-        """Wait for the end, or bring it about."""
-        self.process.join(GRACE)
+    def stop(self, patience: float) -> None:
+        """Wait for the end that long, then bring it about."""
+        self.process.join(patience)
         for end in (self.process.terminate, self.process.kill):
             if self.process.is_alive():
                 end()
@@ -264,8 +265,9 @@ class Workers:
         self._waiting.clear()
         for worker in workers:
             worker.ask_to_stop()
+        end = time.monotonic() + GRACE
         for worker in workers:
-            worker.stop()
+            worker.stop(max(end - time.monotonic(), 0))
 
     def __del__(self) -> None:
         if not sys.is_finalizing():  # at exit multiprocessing itself ends its daemons

@@ -240,11 +240,13 @@ class _Backward:
         self.inputs = self.outputs = _Seen([], [])
 
     def gate_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The positional arguments, those with gradients behind a gate."""
         values, places = _gate("module_inputs", list(args), self._leaving)
         self.inputs = _Seen(list(args), places)
         return tuple(values)
 
     def gate_outputs(self, output: Any) -> Any:
+        """The output, a tensor or a tuple or list of them, behind a gate."""
         many = isinstance(output, (tuple, list))
         given = list(output) if many else [output]
         values, places = _gate("module_outputs", given, self._arriving)

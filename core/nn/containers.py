@@ -11,22 +11,24 @@ from typing import Any
 
 from ..errors import OutOfBoundsError
 from ..tensor import Tensor
-from ._registry import MODULE
+from ._registry import BUFFER, MODULE, PARAMETER, TRANSIENT
 from .module import Module
 from .parameter import Buffer, Parameter
+
+TENSORS = (PARAMETER, BUFFER, TRANSIENT)
 
 
 class _Numbered(Module):
     """What lists of modules and of parameters share: members named "0", "1", ..."""
 
-    _member_name = "module"
+    _held: tuple[int, ...] = (MODULE,)
 
     def _names(self) -> list[str]:
-        return list(self._kinds)
+        return [name for name, kind in self._kinds.items() if kind in self._held]
 
     def _place(self, index: Any) -> int:
         """index, possibly negative, as a position."""
-        n = len(self._kinds)
+        n = len(self)
         index = index.__index__()
         if not -n <= index < n:
             raise OutOfBoundsError(
@@ -45,10 +47,10 @@ class _Numbered(Module):
         self.add_module(name, member)
 
     def _members(self) -> list[Any]:
-        return [self.__dict__[name] for name in self._kinds]
+        return [self.__dict__[name] for name in self._names()]
 
     def __len__(self) -> int:
-        return len(self._kinds)
+        return len(self._names())
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._members())
@@ -187,6 +189,8 @@ class ParameterList(_Numbered):
     [sensorium.Size([2]), sensorium.Size([3])]
     """
 
+    _held = TENSORS
+
     def __init__(self, values: Iterable[Tensor] | None = None) -> None:
         super().__init__()
         self.extend(values if values is not None else ())
@@ -195,20 +199,23 @@ class ParameterList(_Numbered):
         setattr(self, name, _parameter(self, member))
 
     def extra_repr(self) -> str:
-        return "\n".join(f"({name}): {_described(self.__dict__[name])}" for name in self._kinds)
+        return "\n".join(f"({name}): {_described(self.__dict__[name])}" for name in self._names())
 
 
 class _Named(Module):
     """What dictionaries of modules and of parameters share."""
 
+    _held: tuple[int, ...] = (MODULE,)
+
+    def _names(self) -> list[str]:
+        return [name for name, kind in self._kinds.items() if kind in self._held]
+
     def _hold(self, name: str, member: Any) -> None:
         self.add_module(name, member)
 
     def __getitem__(self, key: str) -> Any:
-        if key not in self._kinds:
-            raise KeyError(
-                f"{type(self).__name__}: no {key!r}; it has {', '.join(self._kinds) or 'none'}"
-            )
+        if key not in self:
+            raise KeyError(f"{type(self).__name__}: no {key!r}; it has {', '.join(self) or 'none'}")
         return self.__dict__[key]
 
     def __setitem__(self, key: str, member: Any) -> None:
@@ -219,13 +226,13 @@ class _Named(Module):
         delattr(self, key)
 
     def __len__(self) -> int:
-        return len(self._kinds)
+        return len(self._names())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._kinds))
+        return iter(self._names())
 
     def __contains__(self, key: object) -> bool:
-        return key in self._kinds
+        return isinstance(key, str) and self._kinds.get(key) in self._held
 
     def clear(self) -> None:
         """Take everything out."""
@@ -240,15 +247,15 @@ class _Named(Module):
 
     def keys(self) -> Iterable[str]:
         """The names."""
-        return list(self._kinds)
+        return self._names()
 
     def values(self) -> Iterable[Any]:
         """The members."""
-        return [self.__dict__[key] for key in self._kinds]
+        return [self.__dict__[key] for key in self]
 
     def items(self) -> Iterable[tuple[str, Any]]:
         """Pairs of name and member."""
-        return [(key, self.__dict__[key]) for key in self._kinds]
+        return [(key, self.__dict__[key]) for key in self]
 
     def update(self, members: Any) -> None:
         """Add or replace members from a dict or from pairs."""
@@ -271,6 +278,8 @@ class ModuleDict(_Named):
 
 class ParameterDict(_Named):
     """Parameters by name; a Tensor becomes a Parameter, a Buffer a buffer."""
+
+    _held = TENSORS
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__()

@@ -278,6 +278,18 @@ def test_module_list_and_dict_register_but_are_not_called():
     assert len(named) == 0
 
 
+def test_containers_count_only_what_they_hold():
+    net = nn.Sequential(nn.ReLU(), nn.Tanh())
+    net.scale = nn.Parameter(sn.ones(1))
+    assert len(net) == 2 and [type(m) for m in net] == [nn.ReLU, nn.Tanh]
+    assert net(sn.zeros(1)).item() == 0 and "scale" in net.state_dict()
+    del net[0]
+    assert len(net) == 1 and net.scale is not None
+    named = nn.ModuleDict({"a": nn.ReLU()})
+    named.register_buffer("count", sn.zeros(1))
+    assert list(named) == ["a"] and "count" not in named
+
+
 def test_parameter_list_and_dict():
     listed = nn.ParameterList([nn.Parameter(sn.ones(2)), sn.zeros(3)])
     assert [type(p) for p in listed] == [nn.Parameter] * 2 and len(list(listed.parameters())) == 2
