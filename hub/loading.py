@@ -59,11 +59,22 @@ def load(
         config["num_classes"] = _positive(num_classes)
     # The file first: a missing one is told before time is spent on building.
     path = fetch(chosen.sources, **_hashes(chosen), name=_label(card, chosen)) if chosen else None
-    model = zoo.build(card, config)
+    whole = path is not None and strict and num_classes is None
+    model = _build(zoo, card, config, every_weight_follows=whole)
     if path is not None:
         _fill(model, zoo.convert(card, _read(path)), card, strict, num_classes is not None)
     model.eval()
     return _dress(model if device is None else model.to(device), card, zoo, chosen, config)
+
+
+def _build(zoo: Zoo, card: Card, config: dict[str, Any], *, every_weight_follows: bool) -> Any:
+    """The zoo's model, without drawing random weights that a checkpoint overwrites."""
+    if not every_weight_follows:
+        return zoo.build(card, config)
+    from sensorium.nn.init import skip_random
+
+    with skip_random():
+        return zoo.build(card, config)
 
 
 def pipeline(name: str, *, weights: str = "default", device: Any = None) -> Callable[..., Any]:

@@ -65,7 +65,7 @@ def take(package: Package, sink: Sink, *, size: int | None, fetch: Fetch) -> Non
 def _pip(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run pip away from the current folder, which could hold a file called pip.py."""
     command = [sys.executable, "-P", "-m", "pip", *arguments, "--disable-pip-version-check"]
-    command += ["--no-input", "--no-color"]
+    command += ["--no-input", "--no-color", "--retries", "1"]
     try:
         return subprocess.run(
             command,
@@ -91,6 +91,8 @@ def _wheel(package: Package, folder: Path) -> Path | None:
     wheels = sorted(folder.glob("*.whl"))
     if run.returncode == 0 and wheels:
         return wheels[0]
+    if "Retrying (Retry(" in run.stderr:  # pip words a dead network as a missing distribution
+        raise DownloadError(f"{package}: the package index cannot be reached; check the network")
     if "No matching distribution" in run.stderr or "Could not find a version" in run.stderr:
         return None
     raise DownloadError(f"{package}: pip download failed: {_last_line(run.stderr)}")

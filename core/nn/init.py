@@ -7,6 +7,9 @@ distributions are those of ``torch.nn.init``; the random streams are NumPy's.
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,30 @@ from ..inplace import fill_, wrote
 from ..tensor import Tensor, wrap
 
 SQRT2 = math.sqrt(2.0)
+
+
+class _Skipping(threading.local):
+    on = False
+
+
+_skipping = _Skipping()
+
+
+@contextmanager
+def skip_random() -> Iterator[None]:
+    """Inside, random starts leave the memory as it is: for modules whose weights are loaded next.
+
+    >>> with skip_random():
+    ...     weight = kaiming_uniform_(wrap(np.zeros((2, 2), np.float32)))
+    >>> weight
+    tensor([[0., 0.],
+            [0., 0.]])
+    """
+    before, _skipping.on = _skipping.on, True
+    try:
+        yield
+    finally:
+        _skipping.on = before
 
 
 # -- constants -----------------------------------------------------------------------------------
@@ -84,13 +111,13 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = No
     >>> bool((uniform_(sn.empty(100), -1, 1).abs() <= 1).all())
     True
     """
-    return random.uniform_(tensor, a, b, generator=generator)
+    return tensor if _skipping.on else random.uniform_(tensor, a, b, generator=generator)
 
 
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
     """Every element from the normal distribution."""
-    return random.normal_(tensor, mean, std, generator=generator)
+    return tensor if _skipping.on else random.normal_(tensor, mean, std, generator=generator)
 
 
 @no_grad()
@@ -109,6 +136,8 @@ def trunc_normal_(
     """
     if not a < b:
         raise ShapeError(f"trunc_normal_: want a < b, got a={a}, b={b}")
+    if _skipping.on:
+        return tensor
     low, high = (0.5 * (1 + math.erf((v - mean) / (std * SQRT2))) for v in (a, b))
     u = np.array(
         random.uniform_(wrap(np.empty(tensor.shape)), low, high, generator=generator).array

@@ -64,7 +64,7 @@ class Geometry:
 
 
 def _data_type(first: np.ndarray, second: np.ndarray) -> int:
-    if first.dtype is not second.dtype:
+    if first.dtype != second.dtype:
         raise EngineError(f"conv: {first.dtype} and {second.dtype} must be the same")
     return DATA_TYPES[first.dtype.name]
 

@@ -156,7 +156,7 @@ def binary(kind: str, a: np.ndarray, b: np.ndarray, out: np.ndarray | None = Non
 
     ``kind`` is add, sub, mul, div, max or min; ``out`` may be a or b.
     """
-    if a.dtype is not b.dtype or a.shape != b.shape:
+    if a.dtype != b.dtype or a.shape != b.shape:
         raise EngineError(f"{kind}: {a.dtype} {a.shape} and {b.dtype} {b.shape} must be the same")
     run = _binary_plan(kind, a.size, a.dtype)
     if out is None:

@@ -161,7 +161,7 @@ def _data_types(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> tuple[
     """oneDNN's codes for the operands and the bias, which may be float32 beside bfloat16."""
     if bias is not None and bias.ndim != 1:
         raise EngineError(f"matmul: bias {bias.shape} must be one row")
-    if a.dtype is not b.dtype:
+    if a.dtype != b.dtype:
         raise EngineError(f"matmul: operands are {a.dtype} and {b.dtype}, but must be the same")
     return DATA_TYPES[a.dtype.name], None if bias is None else DATA_TYPES[bias.dtype.name]
 

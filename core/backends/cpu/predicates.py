@@ -28,13 +28,13 @@ def _runs(x: Any) -> bool:
     """Whether x is an array of ours of a type that oneDNN has here."""
     if type(x) is not np.ndarray:
         return False
-    if x.dtype is FLOAT32:
+    if x.dtype == FLOAT32:  # not `is`: some NumPy functions make a dtype object of their own
         return library.available()
-    return x.dtype is BFLOAT16 and library.has_bfloat16()
+    return x.dtype == BFLOAT16 and library.has_bfloat16()
 
 
 def _same(x: Any, other: Any) -> bool:
-    return type(other) is np.ndarray and x.dtype is other.dtype
+    return type(other) is np.ndarray and x.dtype == other.dtype
 
 
 def takes_conv(x: Any, other: Any, *_: Any) -> bool:
