@@ -11,16 +11,19 @@ tensor([[ 7., 11.],
 if __name__ != "sensorium":  # imported as "core" from a checkout: a second copy of every class
     raise ImportError("core/ is installed as 'sensorium': run `pip install -e .`")
 
-from . import autograd as autograd
-from . import errors as errors
-from . import methods as _methods
-from . import ops as ops
-from .autograd import enable_grad as enable_grad
-from .autograd import inference_mode as inference_mode
-from .autograd import is_grad_enabled as is_grad_enabled
-from .autograd import is_inference_mode_enabled as is_inference_mode_enabled
-from .autograd import no_grad as no_grad
-from .autograd import set_grad_enabled as set_grad_enabled
+from . import autograd as autograd, errors as errors, methods as _methods, ops as ops
+from .autograd import (
+    enable_grad as enable_grad,
+    inference_mode as inference_mode,
+    is_grad_enabled as is_grad_enabled,
+    is_inference_mode_enabled as is_inference_mode_enabled,
+    no_grad as no_grad,
+    set_grad_enabled as set_grad_enabled,
+)
+from .backends.cpu.threads import (
+    get_num_threads as get_num_threads,
+    set_num_threads as set_num_threads,
+)
 from .create import (
     arange as arange,
     as_tensor as as_tensor,
@@ -45,18 +48,25 @@ from .device import (
 )
 from .dtypes import (
     bfloat16 as bfloat16,
+    bool_ as bool,
     bool_ as bool_,
     can_cast as can_cast,
     complex64 as complex64,
     complex128 as complex128,
     float16 as float16,
+    float16 as half,
+    float32 as float,
     float32 as float32,
+    float64 as double,
     float64 as float64,
     get_default_dtype as get_default_dtype,
     int8 as int8,
     int16 as int16,
+    int16 as short,
+    int32 as int,
     int32 as int32,
     int64 as int64,
+    int64 as long,
     is_complex as is_complex,
     promote_types as promote_types,
     result_type as result_type,
@@ -99,6 +109,7 @@ from .ops import (
     ceil as ceil,
     chunk as chunk,
     clamp as clamp,
+    clamp as clip,
     clone as clone,
     conj as conj,
     cos as cos,
@@ -131,9 +142,9 @@ from .ops import (
     isnan as isnan,
     le as le,
     log as log,
-    log10 as log10,
     log1p as log1p,
     log2 as log2,
+    log10 as log10,
     log_softmax as log_softmax,
     logical_and as logical_and,
     logical_not as logical_not,
@@ -152,6 +163,7 @@ from .ops import (
     mm as mm,
     movedim as movedim,
     mul as mul,
+    mul as multiply,
     mv as mv,
     nansum as nansum,
     narrow as narrow,
@@ -188,6 +200,7 @@ from .ops import (
     stack as stack,
     std as std,
     sub as sub,
+    sub as subtract,
     sum as sum,
     t as t,
     tan as tan,
@@ -195,6 +208,7 @@ from .ops import (
     tile as tile,
     topk as topk,
     transpose as transpose,
+    true_divide as divide,
     true_divide as true_divide,
     trunc as trunc,
     unbind as unbind,
@@ -219,20 +233,6 @@ from .tensor import (
     Size as Size,
     Tensor as Tensor,
 )
-
-from .backends.cpu.threads import get_num_threads as get_num_threads
-from .backends.cpu.threads import set_num_threads as set_num_threads
-from .dtypes import bool_ as bool
-from .dtypes import float16 as half
-from .dtypes import float32 as float
-from .dtypes import float64 as double
-from .dtypes import int16 as short
-from .dtypes import int32 as int
-from .dtypes import int64 as long
-from .ops import clamp as clip
-from .ops import mul as multiply
-from .ops import sub as subtract
-from .ops import true_divide as divide
 
 _methods.attach()
 

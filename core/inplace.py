@@ -210,7 +210,8 @@ def zero_(self: Tensor) -> Tensor:
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``x[index] = value``: value is broadcast to the part and cast to x's type."""
-    from .ops.index import _put_at, plain_index
+    from .ops.gather import _put_at
+    from .ops.index import plain_index
 
     check_writable("setitem", self)
     plain, is_view = plain_index(index)

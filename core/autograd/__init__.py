@@ -1,11 +1,13 @@
 """sensorium.autograd: recording operations and differentiating what they computed."""
 
-from .mode import enable_grad as enable_grad
-from .mode import inference_mode as inference_mode
-from .mode import is_grad_enabled as is_grad_enabled
-from .mode import is_inference_mode_enabled as is_inference_mode_enabled
-from .mode import no_grad as no_grad
-from .mode import set_grad_enabled as set_grad_enabled
+from .mode import (
+    enable_grad as enable_grad,
+    inference_mode as inference_mode,
+    is_grad_enabled as is_grad_enabled,
+    is_inference_mode_enabled as is_inference_mode_enabled,
+    no_grad as no_grad,
+    set_grad_enabled as set_grad_enabled,
+)
 
 
 def __getattr__(name: str) -> object:  # the engine needs Tensor, which needs this package

@@ -20,27 +20,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import FormatError
-
 from .atomic import atomic_write as atomic_write
-from .detect import KINDS as KINDS
-from .detect import detect as detect
-from .detect import detect_bytes, refusal
+from .detect import KINDS as KINDS, detect as detect, detect_bytes, refusal
 from .files import Path, naming, open_map, require_finite
-from .limits import DEFAULT
-from .limits import Limits as Limits
-from .npz import load_npy as load_npy
-from .npz import load_npz as load_npz
-from .npz import read_npz
-from .npz import save_npz as save_npz
-from .safetensors import load_metadata as load_metadata
-from .safetensors import load_safetensors as load_safetensors
-from .safetensors import read
-from .safetensors import save_safetensors as save_safetensors
-from .state import load_state as load_state
-from .state import save_state as save_state
-from .torch_checkpoint import load_object as load_object
-from .torch_checkpoint import load_state_dict as load_state_dict
-from .torch_checkpoint import read_state_dict
+from .limits import DEFAULT, Limits as Limits
+from .npz import load_npy as load_npy, load_npz as load_npz, read_npz, save_npz as save_npz
+from .safetensors import (
+    load_metadata as load_metadata,
+    load_safetensors as load_safetensors,
+    read,
+    save_safetensors as save_safetensors,
+)
+from .state import load_state as load_state, save_state as save_state
+from .torch_checkpoint import (
+    load_object as load_object,
+    load_state_dict as load_state_dict,
+    read_state_dict,
+)
 
 
 def load(

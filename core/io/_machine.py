@@ -7,7 +7,6 @@ ends early, takes from an empty stack or exceeds its ``Limits``.
 from __future__ import annotations
 
 from ..errors import CorruptError, FormatError, LimitError, TruncatedError
-
 from .limits import Limits
 from .torch_globals import NumpyArray
 from .torch_tensors import Budget, StorageFinder

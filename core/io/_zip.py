@@ -17,7 +17,6 @@ import zlib
 from dataclasses import dataclass
 
 from ..errors import CorruptError, FormatError, LimitError, TruncatedError
-
 from .limits import Limits
 
 STORED, DEFLATED = 0, 8

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from ..errors import FormatError, TruncatedError
-
 from . import _zip
 from .files import Path, open_map
 from .limits import DEFAULT, Limits

@@ -23,7 +23,6 @@ from ..errors import (
     TruncatedError,
     UnsafeContentError,
 )
-
 from . import _zip
 from .atomic import atomic_write
 from .dtypes import array_bytes, from_bytes

@@ -19,7 +19,6 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import CorruptError, DTypeError, FormatError, LimitError, TruncatedError
-
 from . import _json
 from .atomic import atomic_write
 from .dtypes import SAFETENSORS, SAFETENSORS_NAME, array_bytes, from_bytes, little_endian_bytes

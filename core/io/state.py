@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import CorruptError, DTypeError, FormatError, LimitError
-
 from . import _json, safetensors
 from .files import Path, naming, open_map
 from .limits import DEFAULT, Limits

@@ -23,7 +23,6 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import CorruptError, FormatError, TruncatedError
-
 from . import _zip
 from ._machine import Machine
 from .detect import detect_bytes, refusal

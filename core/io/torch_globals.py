@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import CorruptError
-
 from .dtypes import TORCH, array_bytes, check_bool, from_order
 from .torch_tensors import STORAGE_TYPES, Budget, Storage, rebuild
 

@@ -22,7 +22,6 @@ from ..errors import (
     TruncatedError,
     UnsafeContentError,
 )
-
 from ._machine import NAME_BYTES, Machine, decoded
 from ._tree import check_tree
 from .torch_globals import (

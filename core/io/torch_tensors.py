@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import CorruptError, LimitError
-
 from .dtypes import TORCH, array_bytes, check_bool, from_order, is_aligned
 from .limits import Limits
 

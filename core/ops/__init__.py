@@ -1,7 +1,6 @@
 """sensorium.ops: every operation, a family a file; each op whole in one place (see ``_declare``)."""
 
-from ._declare import OPS as OPS
-from ._declare import op as op
+from ._declare import OPS as OPS, op as op
 from .activation import (
     elu as elu,
     erf as erf,
@@ -10,13 +9,11 @@ from .activation import (
     hardswish as hardswish,
     hardtanh as hardtanh,
     leaky_relu as leaky_relu,
-    log_softmax as log_softmax,
     logsigmoid as logsigmoid,
     relu as relu,
     relu6 as relu6,
     sigmoid as sigmoid,
     silu as silu,
-    softmax as softmax,
     softplus as softplus,
 )
 from .adaptive import (
@@ -40,6 +37,11 @@ from .arithmetic import (
     sub as sub,
     true_divide as true_divide,
     trunc_divide as trunc_divide,
+)
+from .avg_pool import (
+    avg_pool1d as avg_pool1d,
+    avg_pool2d as avg_pool2d,
+    avg_pool3d as avg_pool3d,
 )
 from .cast import (
     cast as cast,
@@ -81,6 +83,8 @@ from .conv import (
     conv1d as conv1d,
     conv2d as conv2d,
     conv3d as conv3d,
+)
+from .conv_transpose import (
     conv_transpose1d as conv_transpose1d,
     conv_transpose2d as conv_transpose2d,
     conv_transpose3d as conv_transpose3d,
@@ -98,45 +102,44 @@ from .entropy import (
 )
 from .exponential import (
     abs as abs,
-    atan as atan,
-    ceil as ceil,
-    cos as cos,
     exp as exp,
     exp2 as exp2,
     expm1 as expm1,
-    floor as floor,
     log as log,
-    log10 as log10,
     log1p as log1p,
     log2 as log2,
+    log10 as log10,
     neg as neg,
     reciprocal as reciprocal,
-    round as round,
     rsqrt as rsqrt,
     sgn as sgn,
     sign as sign,
-    sin as sin,
     sqrt as sqrt,
     square as square,
-    tan as tan,
-    tanh as tanh,
-    trunc as trunc,
+)
+from .extremes import (
+    all as all,
+    amax as amax,
+    amin as amin,
+    any as any,
 )
 from .fused import (
     conv_norm_act as conv_norm_act,
 )
-from .index import (
+from .gather import (
     embedding as embedding,
     gather as gather,
-    getitem as getitem,
     index_add as index_add,
     index_put as index_put,
     index_select as index_select,
     masked_select as masked_select,
-    narrow as narrow,
     nonzero as nonzero,
     scatter as scatter,
     scatter_add as scatter_add,
+)
+from .index import (
+    getitem as getitem,
+    narrow as narrow,
     select as select,
 )
 from .interpolate import (
@@ -155,6 +158,11 @@ from .join import (
     tile as tile,
     unbind as unbind,
 )
+from .layer_norm import (
+    group_norm as group_norm,
+    instance_norm as instance_norm,
+    layer_norm as layer_norm,
+)
 from .loss import (
     binary_cross_entropy as binary_cross_entropy,
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
@@ -162,6 +170,8 @@ from .loss import (
     kl_div as kl_div,
     l1_loss as l1_loss,
     mse_loss as mse_loss,
+    reduced as reduced,
+    reduction_of as reduction_of,
     smooth_l1_loss as smooth_l1_loss,
 )
 from .matmul import (
@@ -175,11 +185,13 @@ from .matmul import (
     mv as mv,
     outer as outer,
 )
+from .max_pool import (
+    max_pool1d as max_pool1d,
+    max_pool2d as max_pool2d,
+    max_pool3d as max_pool3d,
+)
 from .norm import (
     batch_norm as batch_norm,
-    group_norm as group_norm,
-    instance_norm as instance_norm,
-    layer_norm as layer_norm,
 )
 from .order import (
     ValuesIndices as ValuesIndices,
@@ -191,29 +203,25 @@ from .order import (
     sort as sort,
     topk as topk,
 )
-from .pool import (
-    avg_pool1d as avg_pool1d,
-    avg_pool2d as avg_pool2d,
-    avg_pool3d as avg_pool3d,
-    max_pool1d as max_pool1d,
-    max_pool2d as max_pool2d,
-    max_pool3d as max_pool3d,
-)
-from .reduce import (
-    all as all,
-    amax as amax,
-    amin as amin,
-    any as any,
+from .products import (
     cumprod as cumprod,
     cumsum as cumsum,
+    prod as prod,
+)
+from .reduce import (
     logsumexp as logsumexp,
     mean as mean,
     nansum as nansum,
     norm as norm,
-    prod as prod,
     std as std,
     sum as sum,
     var as var,
+)
+from .rounding import (
+    ceil as ceil,
+    floor as floor,
+    round as round,
+    trunc as trunc,
 )
 from .select import (
     clamp as clamp,
@@ -236,4 +244,15 @@ from .shape import (
     unflatten as unflatten,
     unsqueeze as unsqueeze,
     view as view,
+)
+from .softmax import (
+    log_softmax as log_softmax,
+    softmax as softmax,
+)
+from .trigonometry import (
+    atan as atan,
+    cos as cos,
+    sin as sin,
+    tan as tan,
+    tanh as tanh,
 )

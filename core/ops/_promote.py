@@ -10,7 +10,6 @@ import numpy as np
 from ..dtypes import FLOATING, default_of, float32, float64, result_type
 from ..errors import DTypeError
 
-
 __all__ = ["FLOATING", "RULES", "common", "to_float"]
 
 _NUMBERS = (int, float)  # exactly these: bool and subclasses take the long way

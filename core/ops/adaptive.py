@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError, ShapeError
+from .avg_pool import _avg
 from .index import _take
+from .max_pool import _max
 from .order import max as max_along
-from .pool import _avg, _max
 from .reduce import _sum
 from .shape import reshape
 

@@ -14,11 +14,11 @@ import numpy as np
 from ..dtypes import FLOATING
 from ..errors import DTypeError, OutOfBoundsError, ShapeError
 from ._declare import Array, op
-from .activation import _log_softmax, _softmax, _softmax_backward
 from .loss import reduced, reduction_of
 from .reduce import _sum, sum
 from .select import where
 from .shape import _reshape_view
+from .softmax import _log_softmax, _softmax, _softmax_backward
 
 
 # -- labels --------------------------------------------------------------------------------------

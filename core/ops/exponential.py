@@ -1,7 +1,7 @@
-"""Functions of one value, elementwise: sign, roots, exponentials, logarithms, trigonometry, rounding.
+"""Functions of one value, elementwise: sign, powers and roots, exponentials and logarithms.
 
 Integers are computed in the default float type where the result is no integer. Gradients conjugate
-the slope, as complex values want. Activations of neural networks are in ``activation.py``.
+the slope, as complex values want. See also ``trigonometry.py``, ``rounding.py``, ``activation.py``.
 """
 
 from __future__ import annotations
@@ -11,30 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.cpu import onednn
 from ._declare import Array, op
-
-
-def _any_sign(rng: Any) -> Any:
-    yield (rng.normal(size=(3, 4)),)
-    yield (rng.normal(size=()),)
-    yield (rng.normal(size=(0, 2)),)
-    yield (rng.normal(size=(4, 6))[::2, ::-1],)
-
-
-def _positive(rng: Any) -> Any:
-    for (x,) in _any_sign(rng):
-        yield (np.abs(x) + 0.5,)
-
-
-def _inside_one(rng: Any) -> Any:
-    for (x,) in _any_sign(rng):
-        yield (np.tanh(x) * 0.9,)
-
-
-def _each(function: Any) -> Any:
-    """A reference that applies a function of Python's math module to every element."""
-    return np.vectorize(function, otypes="d")
+from ._samples import any_sign, each, positive
 
 
 def conjugate(x: Any) -> Any:
@@ -46,7 +24,7 @@ def conjugate(x: Any) -> Any:
     return conj(x)
 
 
-# -- sign ----------------------------------------------------------------------------------------
+# -- sign ------------------------------------------------------------------------------------------
 @op(kernel=np.negative, warns=False)
 def neg(input: Array) -> Array:
     """-input, elementwise.
@@ -64,7 +42,7 @@ def _(g):
 
 @neg.samples(reference=lambda x: 0.0 - x)
 def _(rng):
-    yield from _any_sign(rng)
+    yield from any_sign(rng)
 
 
 @op(kernel=np.absolute)
@@ -84,9 +62,9 @@ def _(g, input):
     return g * sign(input)
 
 
-@abs.samples(reference=_each(math.fabs))
+@abs.samples(reference=each(math.fabs))
 def _(rng):
-    yield from _any_sign(rng)
+    yield from any_sign(rng)
 
 
 @op(warns=False)
@@ -105,9 +83,9 @@ def _(g):
     return g * 0
 
 
-@sign.samples(reference=_each(lambda v: (v > 0) - (v < 0)))
+@sign.samples(reference=each(lambda v: (v > 0) - (v < 0)))
 def _(rng):
-    yield from _any_sign(rng)
+    yield from any_sign(rng)
 
 
 @op(kernel=np.sign)
@@ -132,12 +110,12 @@ def _(g, input, y):
     return where(real(size) == 0, 0.0, turned)
 
 
-@sgn.samples(reference=_each(lambda v: (v > 0) - (v < 0)))
+@sgn.samples(reference=each(lambda v: (v > 0) - (v < 0)))
 def _(rng):
-    yield from _any_sign(rng)
+    yield from any_sign(rng)
 
 
-# -- powers and roots ----------------------------------------------------------------------------
+# -- powers and roots ------------------------------------------------------------------------------
 @op(kernel=np.sqrt, promote="float")
 def sqrt(input: Array) -> Array:
     """The square root, elementwise; nan below 0.
@@ -153,9 +131,9 @@ def _(g, y):
     return g / conjugate(2 * y)
 
 
-@sqrt.samples(reference=_each(math.sqrt))
+@sqrt.samples(reference=each(math.sqrt))
 def _(rng):
-    yield from _positive(rng)
+    yield from positive(rng)
 
 
 @op(promote="float")
@@ -174,9 +152,9 @@ def _(g, y):
     return g * conjugate(-0.5 * y * y * y)
 
 
-@rsqrt.samples(reference=_each(lambda v: v**-0.5))
+@rsqrt.samples(reference=each(lambda v: v**-0.5))
 def _(rng):
-    yield from _positive(rng)
+    yield from positive(rng)
 
 
 @op
@@ -195,9 +173,9 @@ def _(g, input):
     return g * conjugate(2 * input)
 
 
-@square.samples(reference=_each(lambda v: v**2))
+@square.samples(reference=each(lambda v: v**2))
 def _(rng):
-    yield from _any_sign(rng)
+    yield from any_sign(rng)
 
 
 @op(kernel=np.reciprocal, promote="float")
@@ -215,12 +193,12 @@ def _(g, y):
     return -g * conjugate(y * y)
 
 
-@reciprocal.samples(reference=_each(lambda v: 1 / v))
+@reciprocal.samples(reference=each(lambda v: 1 / v))
 def _(rng):
-    yield from _positive(rng)
+    yield from positive(rng)
 
 
-# -- exponentials and logarithms -----------------------------------------------------------------
+# -- exponentials and logarithms -------------------------------------------------------------------
 @op(kernel=np.exp, promote="float")
 def exp(input: Array) -> Array:
     """e to the power input, elementwise.
@@ -236,9 +214,9 @@ def _(g, y):
     return g * conjugate(y)
 
 
-@exp.samples(reference=_each(math.exp))
+@exp.samples(reference=each(math.exp))
 def _(rng):
-    yield from _any_sign(rng)
+    yield from any_sign(rng)
 
 
 @op(kernel=np.exp2, promote="float")
@@ -256,9 +234,9 @@ def _(g, y):
     return g * conjugate(y * math.log(2))
 
 
-@exp2.samples(reference=_each(lambda v: 2.0**v))
+@exp2.samples(reference=each(lambda v: 2.0**v))
 def _(rng):
-    yield from _any_sign(rng)
+    yield from any_sign(rng)
 
 
 @op(kernel=np.expm1, promote="float")
@@ -276,9 +254,9 @@ def _(g, y):
     return g * conjugate(y + 1)
 
 
-@expm1.samples(reference=_each(math.expm1))
+@expm1.samples(reference=each(math.expm1))
 def _(rng):
-    yield from _any_sign(rng)
+    yield from any_sign(rng)
 
 
 @op(kernel=np.log, promote="float")
@@ -296,9 +274,9 @@ def _(g, input):
     return g / conjugate(input)
 
 
-@log.samples(reference=_each(math.log))
+@log.samples(reference=each(math.log))
 def _(rng):
-    yield from _positive(rng)
+    yield from positive(rng)
 
 
 @op(kernel=np.log2, promote="float")
@@ -316,9 +294,9 @@ def _(g, input):
     return g / conjugate(input * math.log(2))
 
 
-@log2.samples(reference=_each(math.log2))
+@log2.samples(reference=each(math.log2))
 def _(rng):
-    yield from _positive(rng)
+    yield from positive(rng)
 
 
 @op(kernel=np.log10, promote="float")
@@ -336,9 +314,9 @@ def _(g, input):
     return g / conjugate(input * math.log(10))
 
 
-@log10.samples(reference=_each(math.log10))
+@log10.samples(reference=each(math.log10))
 def _(rng):
-    yield from _positive(rng)
+    yield from positive(rng)
 
 
 @op(kernel=np.log1p, promote="float")
@@ -356,194 +334,6 @@ def _(g, input):
     return g / conjugate(input + 1)
 
 
-@log1p.samples(reference=_each(math.log1p))
+@log1p.samples(reference=each(math.log1p))
 def _(rng):
-    yield from _positive(rng)
-
-
-# -- trigonometry --------------------------------------------------------------------------------
-@op(kernel=np.sin, promote="float")
-def sin(input: Array) -> Array:
-    """The sine of an angle in radians, elementwise.
-
-    >>> import sensorium as sn
-    >>> sn.sin(sn.tensor([0.0]))
-    tensor([0.])
-    """
-
-
-@sin.grad
-def _(g, input):
-    return g * conjugate(cos(input))
-
-
-@sin.samples(reference=_each(math.sin))
-def _(rng):
-    yield from _any_sign(rng)
-
-
-@op(kernel=np.cos, promote="float")
-def cos(input: Array) -> Array:
-    """The cosine of an angle in radians, elementwise.
-
-    >>> import sensorium as sn
-    >>> sn.cos(sn.tensor([0.0]))
-    tensor([1.])
-    """
-
-
-@cos.grad
-def _(g, input):
-    return -g * conjugate(sin(input))
-
-
-@cos.samples(reference=_each(math.cos))
-def _(rng):
-    yield from _any_sign(rng)
-
-
-@op(kernel=np.tan, promote="float")
-def tan(input: Array) -> Array:
-    """The tangent of an angle in radians, elementwise.
-
-    >>> import sensorium as sn
-    >>> sn.tan(sn.tensor([0.0]))
-    tensor([0.])
-    """
-
-
-@tan.grad
-def _(g, y):
-    return g * conjugate(y * y + 1)
-
-
-@tan.samples(reference=_each(math.tan), tolerance=1e-11)
-def _(rng):
-    yield from _inside_one(rng)
-
-
-@op(kernel=np.arctan, promote="float")
-def atan(input: Array) -> Array:
-    """The angle whose tangent is input, in radians, elementwise.
-
-    >>> import sensorium as sn
-    >>> sn.atan(sn.tensor([0.0]))
-    tensor([0.])
-    """
-
-
-@atan.grad
-def _(g, input):
-    return g / conjugate(input * input + 1)
-
-
-@atan.samples(reference=_each(math.atan))
-def _(rng):
-    yield from _any_sign(rng)
-
-
-@op(kernel=np.tanh, promote="float")
-def tanh(input: Array) -> Array:
-    """The hyperbolic tangent, elementwise: (exp(2x) - 1) / (exp(2x) + 1).
-
-    >>> import sensorium as sn
-    >>> sn.tanh(sn.tensor([0.0, 100.0]))
-    tensor([0., 1.])
-    """
-
-
-@tanh.grad
-def _(g, y):
-    return g * conjugate(1 - y * y)
-
-
-@tanh.fast("onednn", when=onednn.takes_costly_eltwise, least=1024)
-def _(input):
-    return onednn.eltwise("tanh", input)
-
-
-@tanh.samples(reference=_each(math.tanh))
-def _(rng):
-    yield from _any_sign(rng)
-    yield (rng.normal(size=(64, 1024)),)
-
-
-# -- rounding ------------------------------------------------------------------------------------
-def _flat(g: Any) -> Any:
-    return g * 0
-
-
-@op(warns=False)
-def floor(input: Array) -> Array:
-    """The largest integer not above input, elementwise, in input's type.
-
-    >>> import sensorium as sn
-    >>> sn.floor(sn.tensor([1.7, -1.2]))
-    tensor([ 1., -2.])
-    """
-    return np.floor(input) if input.dtype.kind == "f" else input.copy()
-
-
-floor.grad(_flat)
-
-
-@floor.samples(reference=_each(math.floor), smooth=False)
-def _(rng):
-    yield from _any_sign(rng)
-
-
-@op(warns=False)
-def ceil(input: Array) -> Array:
-    """The smallest integer not below input, elementwise, in input's type.
-
-    >>> import sensorium as sn
-    >>> sn.ceil(sn.tensor([1.2, -1.7]))
-    tensor([ 2., -1.])
-    """
-    return np.ceil(input) if input.dtype.kind == "f" else input.copy()
-
-
-ceil.grad(_flat)
-
-
-@ceil.samples(reference=_each(math.ceil), smooth=False)
-def _(rng):
-    yield from _any_sign(rng)
-
-
-@op(warns=False)
-def trunc(input: Array) -> Array:
-    """input without its fraction, elementwise, in input's type.
-
-    >>> import sensorium as sn
-    >>> sn.trunc(sn.tensor([1.7, -1.7]))
-    tensor([ 1., -1.])
-    """
-    return np.trunc(input) if input.dtype.kind == "f" else input.copy()
-
-
-trunc.grad(_flat)
-
-
-@trunc.samples(reference=_each(math.trunc), smooth=False)
-def _(rng):
-    yield from _any_sign(rng)
-
-
-@op
-def round(input: Array, decimals: int = 0) -> Array:
-    """The nearest number of so many decimals, halves to even, elementwise, in input's type.
-
-    >>> import sensorium as sn
-    >>> sn.round(sn.tensor([0.5, 1.5, 2.4]))
-    tensor([0., 2., 2.])
-    """
-    return np.round(input, decimals) if input.dtype.kind == "f" else input.copy()
-
-
-round.grad(_flat)
-
-
-@round.samples(reference=_each(lambda v: float(int(v + math.copysign(0.5, v)))), smooth=False)
-def _(rng):
-    yield from _any_sign(rng)
+    yield from positive(rng)

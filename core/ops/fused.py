@@ -36,9 +36,9 @@ def conv_norm_act(
     >>> import sensorium as sn
     >>> one, zero = sn.ones(1), sn.zeros(1)
     >>> geometry = (0.0, (1, 1), ((0, 0), (0, 0)), (1, 1), 1, "relu")
-    >>> x, w = sn.tensor([[[[-2.0, 3.0]]]]), sn.ones(1, 1, 1, 1)
+    >>> x, w = sn.tensor([[[[2.0, 3.0]]]]), sn.ones(1, 1, 1, 1)
     >>> sn.ops.conv_norm_act(x, w, None, one, zero, zero, one, None, *geometry)
-    tensor([[[[0., 3.]]]])
+    tensor([[[[2., 3.]]]])
     """
     if activation not in ACTIVATIONS:
         raise DTypeError(f"conv_norm_act: activation {activation!r} is not one of {list(ACTIVATIONS)}")

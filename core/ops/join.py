@@ -10,7 +10,8 @@ import numpy as np
 from ..errors import DTypeError, ShapeError
 from ._declare import Array, Arrays, op
 from ._dims import many_dims, one_dim, sizes
-from .index import index_select, narrow, select
+from .gather import index_select
+from .index import narrow, select
 from .shape import expand, reshape, unsqueeze
 
 

@@ -1,8 +1,7 @@
-"""Normalisation: batch, layer, group and instance norm.
+"""Batch normalisation.
 
-y = (x - mean) / sqrt(var + eps) * weight + bias, mean and biased variance over: batch and space for
-each channel (batch norm), the last dimensions (layer norm), groups of channels and space of each
-sample (group and instance norm). Sources: Ioffe and Szegedy (2015), Ba et al. (2016), Wu and He (2018).
+y = (x - mean) / sqrt(var + eps) * weight + bias, with mean and biased variance over batch and space
+for each channel. Source: Ioffe and Szegedy (2015). Layer, group and instance norm: ``layer_norm.py``.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ import numpy as np
 from ..backends.cpu import onednn
 from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
-from ._dims import sizes
-from .arithmetic import mul
 from .exponential import rsqrt
 from .reduce import _sum, mean
 from .shape import _reshape_view, reshape
@@ -35,7 +32,7 @@ def _count(shape: Any) -> int:
     return prod(shape) // max(shape[1], 1)
 
 
-# -- batch norm with the batch's own statistics --------------------------------------------------
+# -- batch norm with the batch's own statistics ----------------------------------------------------
 @op(outputs=("y", "mean", "var"))
 def _batch_norm_train(
     input: Array, weight: Array | None, bias: Array | None, eps: float
@@ -179,7 +176,7 @@ def _(rng):
         yield g, x, rng.normal(size=shape[1]), m, v, 1e-5
 
 
-# -- batch norm with given statistics ------------------------------------------------------------
+# -- batch norm with given statistics --------------------------------------------------------------
 @op
 def _normalise(
     input: Array, mean: Array, var: Array, weight: Array | None, bias: Array | None, eps: float
@@ -303,138 +300,3 @@ def _check_batch_norm(x: Any, mean: Any, var: Any, weight: Any, bias: Any, train
                 f"batch_norm: {name} {tuple(v.shape)} does not fit the {x.shape[1]} channels of x "
                 f"{tuple(x.shape)}"
             )
-
-
-# -- layer norm ----------------------------------------------------------------------------------
-@op(outputs=("y", "mean", "inverse"))
-def _layer_norm(input: Array, weight: Array | None, bias: Array | None, eps: float) -> Array:
-    """The last dimension normalised; also its mean and 1 / sqrt(var + eps), size 1 kept."""
-    n = input.shape[-1]
-    average = np.add.reduce(input, -1, keepdims=True) / n
-    off = input - average
-    spread = np.add.reduce(off * off, -1, keepdims=True) / n
-    inverse = 1 / np.sqrt(spread + input.dtype.type(eps))
-    y = off * inverse
-    if weight is not None:
-        y = y * weight
-    return y if bias is None else y + bias, average, inverse
-
-
-@_layer_norm.grad
-def _(g, input, weight, mean, inverse, needs):
-    if _is_tensor(g):  # a graph of the gradient is wanted: statistics must depend on the input
-        mean, inverse = _row_statistics(input, inverse)
-    z = (input - mean) * inverse
-    gw = g if weight is None else g * weight
-    n = 1 / input.shape[-1]
-    last = (input.ndim - 1,)
-    dx = (gw - _sum(gw, last, True) * n - z * (_sum(gw * z, last, True) * n)) * inverse
-    return dx, g * z if needs[1] else None, g if needs[2] else None
-
-
-def _row_statistics(input: Any, inverse: Any) -> tuple[Any, Any]:
-    """mean and inverse as functions of the input; eps is what the kept inverse implies."""
-    last = (input.ndim - 1,)
-    average = mean(input, last, True)
-    off = input - average
-    spread = mean(off * off, last, True)
-    eps = (1 / (inverse * inverse) - spread).detach()
-    return average, rsqrt(spread + eps)
-
-
-@_layer_norm.fast("onednn", when=lambda x, w, b, eps: x.dtype == np.float32 and (
-    onednn.takes_layer_norm(x) and all(v is None or v.dtype == x.dtype for v in (w, b))))  # fmt: skip
-def _(input, weight, bias, eps):
-    n = input.shape[-1]
-    if weight is None and bias is not None:
-        weight = np.ones(n, input.dtype)
-    if bias is None and weight is not None:
-        bias = np.zeros(n, input.dtype)
-    y, average, spread = onednn.layer_norm_forward(input, weight, bias, eps)
-    shape = (*input.shape[:-1], 1)
-    return y, average.reshape(shape), (1 / np.sqrt(spread + np.float32(eps))).reshape(shape)
-
-
-def _slow_layer_norm(x: Any, w: Any, b: Any, eps: float) -> Any:
-    y, means, inverses = np.zeros_like(x), np.zeros((*x.shape[:-1], 1)), np.zeros((*x.shape[:-1], 1))
-    for i in np.ndindex(*x.shape[:-1]):
-        means[i] = x[i].mean()
-        inverses[i] = (x[i].var() + eps) ** -0.5
-        y[i] = (x[i] - means[i]) * inverses[i] * (1 if w is None else w) + (0 if b is None else b)
-    return y, means, inverses
-
-
-@_layer_norm.samples(reference=_slow_layer_norm, tolerance=1e-11)
-def _(rng):
-    for shape in [(4, 5), (2, 3, 6), (32, 64)]:
-        yield rng.normal(size=shape), rng.normal(size=shape[-1]), rng.normal(size=shape[-1]), 1e-5
-    yield rng.normal(size=(4, 5)), None, None, 1e-3
-
-
-def layer_norm(
-    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Any:
-    """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, normalized_shape.
-
-    >>> import sensorium as sn
-    >>> sn.nn.functional.layer_norm(sn.tensor([1.0, 3.0]), (2,))
-    tensor([-1.0000,  1.0000])
-    """
-    shape = sizes("layer_norm", (tuple(normalized_shape),)) if not isinstance(
-        normalized_shape, int) else (normalized_shape,)  # fmt: skip
-    if tuple(input.shape[input.ndim - len(shape) :]) != shape or not shape:
-        raise ShapeError(f"layer_norm: x {tuple(input.shape)} does not end in {shape}")
-    for name, v in (("weight", weight), ("bias", bias)):
-        if v is not None and tuple(v.shape) != shape:
-            raise ShapeError(f"layer_norm: {name} {tuple(v.shape)} is not {shape}")
-    if len(shape) == 1:
-        return _layer_norm(input, weight, bias, eps)[0]
-    flat = reshape(input, (*input.shape[: input.ndim - len(shape)], -1))
-    vectors = [v if v is None else reshape(v, (-1,)) for v in (weight, bias)]
-    return reshape(_layer_norm(flat, *vectors, eps)[0], tuple(input.shape))
-
-
-# -- group and instance norm ---------------------------------------------------------------------
-def group_norm(
-    input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Any:
-    """(x - mean) / sqrt(var + eps) * weight + bias over groups of channels and space of each sample.
-
-    >>> import sensorium as sn
-    >>> sn.nn.functional.group_norm(sn.ones(1, 4, 2), 2).shape
-    sensorium.Size([1, 4, 2])
-    """
-    if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
-        raise ShapeError(
-            f"group_norm: {num_groups} groups do not divide the channels of x {tuple(input.shape)}"
-        )
-    rows = reshape(input, (input.shape[0], num_groups, -1))
-    y = reshape(_layer_norm(rows, None, None, eps)[0], tuple(input.shape))
-    if weight is not None:
-        y = mul(y, _vector(weight, input.ndim))
-    return y if bias is None else y + _vector(bias, input.ndim)
-
-
-def instance_norm(
-    input: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None,
-    bias: Any = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
-) -> Any:
-    """(x - mean) / sqrt(var + eps) * weight + bias over the space of each channel of each sample.
-
-    Running statistics, if given, move towards the batch's averages in place, as in batch norm;
-    without use_input_stats they are what is used.
-
-    >>> import sensorium as sn
-    >>> sn.nn.functional.instance_norm(sn.tensor([[[1.0, 3.0]]]))
-    tensor([[[-1.0000,  1.0000]]])
-    """
-    if not use_input_stats:
-        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
-    if input.ndim < 3 or prod(input.shape[2:]) < 2:
-        raise ShapeError(f"instance_norm: want more than one place a channel, got {tuple(input.shape)}")
-    if running_mean is not None:
-        n = prod(input.shape[2:])
-        rows = input.array.reshape(*input.shape[:2], -1)
-        _move(running_mean, rows.mean(axis=(0, 2)), momentum)
-        _move(running_var, rows.var(axis=2).mean(0) * (n / (n - 1)), momentum)
-    return group_norm(input, input.shape[1], weight, bias, eps)

@@ -13,8 +13,8 @@ from ..errors import ShapeError
 from ._declare import Array, op
 from ._dims import one_dim
 from .arithmetic import maximum, minimum
-from .index import gather
-from .reduce import amax, amin
+from .extremes import amax, amin
+from .gather import gather
 from .shape import _reshape_view, reshape
 
 

@@ -1,9 +1,8 @@
-"""Reductions over dimensions: sum, mean, prod, var, extremes, any, all, norms, cumsum, logsumexp.
+"""Reductions over dimensions: sum, mean, var, std, norms, logsumexp.
 
 ``dim`` is None (all), an int or several; ``keepdim`` leaves reduced dimensions with size 1. Sums of
 integers and booleans are int64; the mean of integers is an error. Half types accumulate in float32.
-Ties of ``amax``/``amin`` share the gradient; ``max``/``min`` along a dim give it to the index they
-return.
+Extremes, any and all are in ``extremes.py``, products and running sums in ``products.py``.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import CATEGORY, FLOAT, FLOATING, as_dtype, int64
-from ..errors import DTypeError, ShapeError
+from ..errors import DTypeError
 from ._declare import Array, op
-from ._dims import many_dims, one_dim
+from ._dims import many_dims
 from .cast import to_dtype
 from .exponential import abs, exp, log, sqrt
 from .select import where
@@ -54,7 +53,7 @@ def _loop(function: Any) -> Any:
     return reference
 
 
-# -- sum and mean --------------------------------------------------------------------------------
+# -- sum and mean ----------------------------------------------------------------------------------
 def _wide(dtype: Any) -> Any:
     """The type to add up in: float32 for the half types."""
     return np.dtype(np.float32) if dtype.itemsize == 2 and CATEGORY[dtype] == FLOAT else dtype
@@ -152,138 +151,7 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     return sum(where(isnan(input), 0.0, input), dim, keepdim, dtype=dtype)
 
 
-# -- prod ----------------------------------------------------------------------------------------
-@op
-def _prod(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
-    """The product over axes."""
-    return np.multiply.reduce(input, axis=axes, dtype=input.dtype, keepdims=keepdim)
-
-
-@_prod.grad
-def _(g, input, axes, keepdim):
-    shape = tuple(input.shape)
-    return spread(g, shape, axes, keepdim) * _others_product(input, axes)
-
-
-def _others_product(x: Any, axes: tuple[int, ...]) -> Any:
-    """For every element the product of the others in its cell; right also where some are 0."""
-    from .join import cat
-    from .shape import _permute, _reshape
-
-    kept = tuple(i for i in range(x.ndim) if i not in axes)
-    order = kept + axes
-    rows = _reshape(_permute(x, order), (math.prod(x.shape[i] for i in kept), -1))
-    ones = rows[:, :1] * 0 + 1
-    before = cumprod(cat([ones, rows[:, :-1]], 1), 1)
-    after = _flip_rows(cumprod(cat([ones, _flip_rows(rows)[:, :-1]], 1), 1))
-    back = tuple(sorted(range(x.ndim), key=order.__getitem__))
-    return _permute(_reshape(before * after, tuple(x.shape[i] for i in order)), back)
-
-
-def _flip_rows(x: Any) -> Any:
-    from .join import _flip
-
-    return _flip(x, (1,))
-
-
-@_prod.samples(reference=_loop(math.prod), tolerance=1e-11)
-def _(rng):
-    yield from _dims(rng)
-    yield np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 3.0]]), (1,), False
-
-
-def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """The product over dim (all dimensions if None); integers and booleans as int64.
-
-    >>> import sensorium as sn
-    >>> sn.prod(sn.tensor([2, 3, 4]))
-    tensor(24)
-    """
-    if dtype is not None or input.dtype not in FLOATING:
-        input = to_dtype(input, as_dtype(dtype) if dtype is not None else int64)
-    return _prod(input, many_dims("prod", dim, input.ndim), keepdim)
-
-
-# -- cumulative ----------------------------------------------------------------------------------
-@op
-def _cumsum(input: Array, dim: int) -> Array:
-    """The running sum along dim."""
-    return np.cumsum(input, axis=dim, dtype=input.dtype) if input.ndim else input.copy()
-
-
-@_cumsum.grad
-def _(g, dim):
-    from .join import _flip
-
-    return _flip(_cumsum(_flip(g, (dim,)), dim), (dim,)) if g.ndim else g
-
-
-@_cumsum.samples(reference=lambda x, dim: np.tensordot(
-    np.tril(np.ones((x.shape[dim],) * 2)), x, (1, dim)).swapaxes(0, dim) if dim == 0 else np.stack(
-    [x[:, : i + 1].sum(1) for i in range(x.shape[1])], 1), tolerance=1e-11)
-def _(rng):
-    yield rng.normal(size=(3, 4)), 0
-    yield rng.normal(size=(3, 4)), 1
-
-
-def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
-    """The running sum along dim.
-
-    >>> import sensorium as sn
-    >>> sn.cumsum(sn.tensor([1, 2, 3]), 0)
-    tensor([1, 3, 6])
-    """
-    if dtype is not None or input.dtype not in FLOATING:
-        input = to_dtype(input, as_dtype(dtype) if dtype is not None else int64)
-    return _cumsum(input, one_dim("cumsum", dim, input.ndim))
-
-
-@op
-def _cumprod(input: Array, dim: int) -> Array:
-    """The running product along dim."""
-    return np.cumprod(input, axis=dim, dtype=input.dtype)
-
-
-@_cumprod.grad
-def _(g, input, dim):
-    # d y_j / d x_i = (prod of x_k, k <= j, k != i) for j >= i: exact also where some x are 0
-    from .join import stack
-
-    parts = []
-    for i in range(input.shape[dim]):
-        before = input * 0 + 1
-        index = np.arange(input.shape[dim]).reshape([-1] + [1] * (input.ndim - 1 - dim))
-        others = where(_like(index == i, input), before, input)
-        later = where(_like(index >= i, input), _cumprod(others, dim), 0.0)
-        parts.append(_sum(g * later, (dim,), False))
-    return stack(parts, dim)
-
-
-def _like(mask: Any, x: Any) -> Any:
-    array = getattr(x, "array", x)
-    return np.asarray(np.broadcast_to(mask, array.shape), like=array)
-
-
-@_cumprod.samples(reference=lambda x, dim: np.stack(
-    [np.moveaxis(x, dim, 0)[: i + 1].prod(0) for i in range(x.shape[dim])], dim), tolerance=1e-11)
-def _(rng):
-    yield rng.normal(size=(3, 4)), 1
-    yield np.array([[1.0, 0.0, 2.0], [0.0, 0.0, 3.0]]), 1
-
-
-def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
-    """The running product along dim.
-
-    >>> import sensorium as sn
-    >>> sn.cumprod(sn.tensor([1, 2, 3]), 0)
-    tensor([1, 2, 6])
-    """
-    if dtype is not None or input.dtype not in FLOATING:
-        input = to_dtype(input, as_dtype(dtype) if dtype is not None else int64)
-    return _cumprod(input, one_dim("cumprod", dim, input.ndim))
-
-
-# -- variance ------------------------------------------------------------------------------------
+# -- variance --------------------------------------------------------------------------------------
 def var(
     input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
     correction: float | None = None,
@@ -318,7 +186,7 @@ def std(
     return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
 
 
-# -- norms ---------------------------------------------------------------------------------------
+# -- norms -----------------------------------------------------------------------------------------
 def norm(input: Any, p: Any = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """The p-norm (sum of |x|**p) ** (1/p) over dim; p may be inf, -inf, 0 or "fro" (= 2).
 
@@ -330,6 +198,8 @@ def norm(input: Any, p: Any = 2, dim: Any = None, keepdim: bool = False, dtype: 
     """
     if dtype is not None:
         input = to_dtype(input, as_dtype(dtype))
+    from .extremes import amax, amin
+
     p = 2.0 if p == "fro" else float(p)
     size = abs(input)
     if math.isinf(p):
@@ -344,75 +214,7 @@ def norm(input: Any, p: Any = 2, dim: Any = None, keepdim: bool = False, dtype: 
     return where(zero, 0.0, root)
 
 
-# -- extremes ------------------------------------------------------------------------------------
-def _ties_share(g: Any, input: Any, y: Any, axes: tuple[int, ...], keepdim: bool) -> Any:
-    shape = tuple(input.shape)
-    ties = input == spread(y, shape, axes, keepdim)
-    ones = to_dtype(ties, input.dtype) if hasattr(ties, "array") else ties.astype(input.dtype)
-    count = _sum(ones, axes, True)
-    return ones * (spread(g, shape, axes, keepdim) / count)
-
-
-def _refuse_empty(name: str, input: Any, axes: tuple[int, ...]) -> None:
-    if 0 in [input.shape[a] for a in axes]:
-        raise ShapeError(f"{name}: no extreme of an empty dimension (shape {tuple(input.shape)})")
-
-
-@op
-def _amax(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
-    """The largest value over axes."""
-    _refuse_empty("amax", input, axes)
-    return input.max(axis=axes, keepdims=keepdim)
-
-
-@_amax.grad
-def _(g, input, y, axes, keepdim):
-    return _ties_share(g, input, y, axes, keepdim)
-
-
-@_amax.samples(reference=_loop(lambda v: sorted(v)[-1]))
-def _(rng):
-    yield from _dims(rng)
-
-
-@op
-def _amin(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
-    """The smallest value over axes."""
-    _refuse_empty("amin", input, axes)
-    return input.min(axis=axes, keepdims=keepdim)
-
-
-@_amin.grad
-def _(g, input, y, axes, keepdim):
-    return _ties_share(g, input, y, axes, keepdim)
-
-
-@_amin.samples(reference=_loop(lambda v: sorted(v)[0]))
-def _(rng):
-    yield from _dims(rng)
-
-
-def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
-    """The largest value over dim (all dimensions if empty); nan if any is.
-
-    >>> import sensorium as sn
-    >>> sn.amax(sn.tensor([[1, 5], [7, 2]]), dim=1)
-    tensor([5, 7])
-    """
-    return _amax(input, many_dims("amax", dim, input.ndim), keepdim)
-
-
-def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
-    """The smallest value over dim (all dimensions if empty); nan if any is.
-
-    >>> import sensorium as sn
-    >>> sn.amin(sn.tensor([[1, 5], [7, 2]]), dim=1)
-    tensor([1, 2])
-    """
-    return _amin(input, many_dims("amin", dim, input.ndim), keepdim)
-
-
-# -- logsumexp -----------------------------------------------------------------------------------
+# -- logsumexp -------------------------------------------------------------------------------------
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """log(sum(exp(input))) over dim, without overflow.
 
@@ -420,6 +222,8 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     >>> sn.logsumexp(sn.tensor([1000.0, 1000.0]), 0)
     tensor(1000.6932)
     """
+    from .extremes import amax
+
     axes = many_dims("logsumexp", dim, input.ndim)
     top = amax(input.detach(), axes, True)
     top = where(abs(top) == math.inf, 0.0, top)
@@ -429,51 +233,3 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
 
 def _drop(x: Any, axes: tuple[int, ...]) -> Any:
     return _reshape_view(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
-
-
-# -- any and all ---------------------------------------------------------------------------------
-@op(differentiable=0)
-def _any(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
-    """Whether some element over axes is nonzero."""
-    return input.any(axis=axes, keepdims=keepdim)
-
-
-@_any.samples(reference=_loop(lambda v: builtin_any(e != 0 for e in v)))
-def _(rng):
-    yield from ((np.round(x), a, k) for x, a, k in _dims(rng))
-
-
-@op(differentiable=0)
-def _all(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
-    """Whether every element over axes is nonzero."""
-    return input.all(axis=axes, keepdims=keepdim)
-
-
-@_all.samples(reference=_loop(lambda v: not builtin_any(e == 0 for e in v)))
-def _(rng):
-    yield from ((np.round(x), a, k) for x, a, k in _dims(rng))
-
-
-builtin_any = any
-
-
-def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Whether some element over dim (all dimensions if None) is nonzero; bool, also for uint8.
-
-    >>> import sensorium as sn
-    >>> sn.any(sn.tensor([False, True]))
-    tensor(True)
-    """
-    return _any(input, many_dims("any", dim, input.ndim), keepdim)
-
-
-def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Whether every element over dim (all dimensions if None) is nonzero; bool, also for uint8.
-
-    >>> import sensorium as sn
-    >>> sn.all(sn.tensor([False, True]))
-    tensor(False)
-    """
-    return _all(input, many_dims("all", dim, input.ndim), keepdim)
-
-

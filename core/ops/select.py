@@ -48,7 +48,7 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     tensor([1., 6.])
     """
     if input is None and other is None:
-        from .index import nonzero
+        from .gather import nonzero
 
         return nonzero(condition, as_tuple=True)
     return _where(condition, input, other)

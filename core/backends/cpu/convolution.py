@@ -12,8 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import constants as c
-from . import layout, memory
+from . import constants as c, layout, memory
 from .library import EngineError
 from .memory import DATA_TYPES, Desc, Primitive, PrimitiveDesc, plans, pointer
 

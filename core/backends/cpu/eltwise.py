@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import constants as c
-from . import memory
+from . import constants as c, memory
 from .library import EngineError
 from .memory import DATA_TYPES, Desc, Primitive, PrimitiveDesc, plans, pointer
 

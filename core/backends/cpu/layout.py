@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from . import constants as c
-from . import memory, prepack
+from . import constants as c, memory, prepack
 from .library import EngineError
 from .memory import DATA_TYPES, Desc, Primitive, PrimitiveDesc, pointer
 

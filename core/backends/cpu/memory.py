@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from . import constants as c
-from . import library, threads
+from . import constants as c, library, threads
 from .library import Dims, ExecArg, raise_for
 
 DATA_TYPES = {"float16": 1, "bfloat16": 2, "float32": 3, "int32": 4, "int8": 5, "uint8": 6}

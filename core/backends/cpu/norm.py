@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import constants as c
-from . import layout, memory
+from . import constants as c, layout, memory
 from .memory import DATA_TYPES, Primitive, PrimitiveDesc, plans, pointer
 
 FLOAT32 = DATA_TYPES["float32"]

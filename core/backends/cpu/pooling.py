@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import constants as c
-from . import layout, memory
+from . import constants as c, layout, memory
 from .convolution import Padding, split_padding
 from .library import EngineError
 from .memory import DATA_TYPES, Primitive, PrimitiveDesc, plans, pointer

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import constants as c
-from . import memory
+from . import constants as c, memory
 from .memory import DATA_TYPES, Desc, Primitive, PrimitiveDesc, plans, pointer
 
 

@@ -1,0 +1,271 @@
+"""Picking and placing by index tensors: index_select, gather, scatter, nonzero, embedding.
+
+Repeated indices add up in every gradient. Out-of-range indices are errors that name the index.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import DTypeError, OutOfBoundsError, ShapeError
+from ..tensor import Tensor
+from ._declare import Array, op
+from ._dims import one_dim
+from .index import BASIC, _add_at, _put, _take, _view_index, getitem, plain_index
+
+
+# -- index_select, gather, scatter -----------------------------------------------------------------
+def _raw(index: Any) -> Any:
+    return index.array if isinstance(index, Tensor) else index
+
+
+def _integers(name: str, index: Any) -> Any:
+    array = _raw(index)
+    if array.dtype.kind not in "iu":
+        raise DTypeError(f"{name}: index must be an integer tensor, got {array.dtype}")
+    return array
+
+
+def index_select(input: Any, dim: int, index: Any) -> Any:
+    """The slices along dim that the 1-D integer tensor index names, in its order.
+
+    >>> import sensorium as sn
+    >>> sn.index_select(sn.tensor([[1, 2], [3, 4]]), 1, sn.tensor([1]))
+    tensor([[2],
+            [4]])
+    """
+    d = one_dim("index_select", dim, input.ndim)
+    rows = _integers("index_select", index)
+    if rows.ndim > 1:
+        raise ShapeError(f"index_select: index must have one dimension, got {tuple(rows.shape)}")
+    return _take(input, (slice(None),) * d + (rows.reshape(-1),))
+
+
+def _along(index: Any, dim: int) -> tuple[Any, ...]:
+    """The NumPy index that picks ``index`` along dim and its own place elsewhere."""
+    places = np.indices(index.shape, sparse=True) if isinstance(index, np.ndarray) else None
+    if places is None:
+        import cupy
+
+        places = cupy.indices(index.shape, sparse=True)
+    return tuple(index if i == dim else p for i, p in enumerate(places))
+
+
+def _check_gather(name: str, shape: Any, index: Any, d: int) -> None:
+    if index.ndim != len(shape):
+        raise ShapeError(f"{name}: index {tuple(index.shape)} and input {tuple(shape)} differ in ndim")
+    if any(i > n for k, (i, n) in enumerate(zip(index.shape, shape)) if k != d):
+        raise ShapeError(
+            f"{name}: index {tuple(index.shape)} exceeds input {tuple(shape)} outside dim {d}"
+        )
+    if index.size:
+        low, high = int(index.min()), int(index.max())
+        if low < 0 or high >= shape[d]:
+            raise OutOfBoundsError(
+                f"{name}: index {low if low < 0 else high} is out of range for dim {d} "
+                f"of size {shape[d]}"
+            )
+
+
+def gather(input: Any, dim: int, index: Any) -> Any:
+    """y[i][j] = input[index[i][j]][j] for dim 0, and so on: picks along dim.
+
+    >>> import sensorium as sn
+    >>> sn.gather(sn.tensor([[1, 2], [3, 4]]), 1, sn.tensor([[0], [1]]))
+    tensor([[1],
+            [4]])
+    """
+    d = one_dim("gather", dim, input.ndim)
+    picks = _integers("gather", index)
+    _check_gather("gather", input.shape, picks, d)
+    return _take(input, _along(picks, d))
+
+
+@op(promote="common")
+def _put_at(input: Array, src: Array, index: tuple[Any, ...], accumulate: bool) -> Array:
+    """input with src written (or added) at index; of repeated writes the last one stays."""
+    y = input.copy()
+    if accumulate:
+        np.add.at(y, index, src)
+    else:
+        y[index] = src
+    return y
+
+
+@_put_at.grad("input")
+def _(g, index, accumulate):
+    return g if accumulate else _put_at(g, 0.0, index, False)
+
+
+@_put_at.grad("src")
+def _(g, index):
+    is_view = all(p.__class__ in BASIC for p in index)
+    return _view_index(g, index) if is_view else _take(g, index)
+
+
+@_put_at.samples(reference=lambda x, src, index, accumulate: _slow_put(x, src, index, accumulate))
+def _(rng):
+    yield rng.normal(size=(4, 3)), rng.normal(size=(2, 3)), (np.array([0, 2]),), False
+    yield rng.normal(size=(4, 3)), rng.normal(size=(3, 3)), (np.array([0, 2, 2]),), True
+    yield rng.normal(size=(4, 3)), rng.normal(size=(3,)), (slice(1, 3),), False
+
+
+def _slow_put(x: Any, src: Any, index: Any, accumulate: bool) -> Any:
+    y = x.copy()
+    if accumulate:
+        return _put(y, index, src)
+    y[index] = src
+    return y
+
+
+def scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """A copy of input with y[index[i][j]][j] = src[i][j] for dim 0, and so on.
+
+    src is a tensor at least as large as index, or a number. Repeated indices: the last one stays.
+
+    >>> import sensorium as sn
+    >>> sn.scatter(sn.zeros(3), 0, sn.tensor([2, 0]), sn.tensor([5.0, 6.0]))
+    tensor([6., 0., 5.])
+    """
+    return _scatter("scatter", input, dim, index, src, False)
+
+
+def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """``scatter`` that adds to what is there; repeated indices add up.
+
+    >>> import sensorium as sn
+    >>> sn.scatter_add(sn.zeros(2), 0, sn.tensor([1, 1]), sn.tensor([5.0, 6.0]))
+    tensor([ 0., 11.])
+    """
+    return _scatter("scatter_add", input, dim, index, src, True)
+
+
+def _scatter(name: str, input: Any, dim: int, index: Any, src: Any, accumulate: bool) -> Any:
+    d = one_dim(name, dim, input.ndim)
+    picks = _integers(name, index)
+    _check_gather(name, input.shape, picks, d)
+    if isinstance(src, Tensor):
+        if any(i > n for i, n in zip(picks.shape, src.shape)):
+            raise ShapeError(f"{name}: index {picks.shape} exceeds src {tuple(src.shape)}")
+        src = getitem(src, tuple(slice(0, n) for n in picks.shape))
+    return _put_at(input, src, _along(picks, d), accumulate)
+
+
+def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
+    """A copy of input with alpha source[i] added to the slice index[i] along dim.
+
+    >>> import sensorium as sn
+    >>> sn.index_add(sn.zeros(3), 0, sn.tensor([1, 1]), sn.ones(2))
+    tensor([0., 2., 0.])
+    """
+    d = one_dim("index_add", dim, input.ndim)
+    rows = _integers("index_add", index)
+    return _put_at(input, source * alpha, (slice(None),) * d + (rows,), True)
+
+
+def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """A copy of input with values written, or added, at the index tuple.
+
+    >>> import sensorium as sn
+    >>> sn.index_put(sn.zeros(3), (sn.tensor([0, 2]),), sn.tensor(1.0))
+    tensor([1., 0., 1.])
+    """
+    plain, _ = plain_index(tuple(indices))
+    return _put_at(input, values, plain, accumulate)
+
+
+# -- where is what ---------------------------------------------------------------------------------
+@op(differentiable=0)
+def _nonzero(input: Array) -> Array:
+    """The indices of the nonzero elements, one row each."""
+    return np.stack(np.nonzero(input), axis=1) if input.ndim else np.nonzero(input.reshape(1))[0][:, :0]
+
+
+@_nonzero.samples(reference=lambda x: np.array([i for i in np.ndindex(*x.shape) if x[i]]))
+def _(rng):
+    yield ((rng.normal(size=(3, 4)) > 0).astype(float),)
+
+
+def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
+    """The indices of the nonzero elements: (n, ndim), or a tuple of one vector a dimension.
+
+    >>> import sensorium as sn
+    >>> sn.nonzero(sn.tensor([0, 3, 4]))
+    tensor([[1],
+            [2]])
+    """
+    found = _nonzero(input)
+    return tuple(found[:, i] for i in range(found.shape[1])) if as_tuple else found
+
+
+def masked_select(input: Any, mask: Any) -> Any:
+    """The elements where the boolean mask, broadcast with input, is true, in one dimension.
+
+    >>> import sensorium as sn
+    >>> sn.masked_select(sn.tensor([1, 2, 3]), sn.tensor([True, False, True]))
+    tensor([1, 3])
+    """
+    from .shape import broadcast_tensors
+
+    input, mask = broadcast_tensors(input, mask)
+    return getitem(input, mask)
+
+
+def embedding(
+    input: Any, weight: Any, padding_idx: int | None = None, max_norm: float | None = None,
+    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+) -> Any:
+    """weight[input]: the row of weight (V, E) for every integer of input (*) -> (*, E).
+
+    The row padding_idx gets no gradient. max_norm shrinks used rows in place to that norm.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.embedding(sn.tensor([1, 0]), sn.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor([[3., 4.],
+            [1., 2.]])
+    """
+    rows = _integers("embedding", input)
+    if weight.ndim != 2:
+        raise ShapeError(f"embedding: weight must be (V, E), got {tuple(weight.shape)}")
+    if scale_grad_by_freq or sparse:
+        raise DTypeError("embedding: scale_grad_by_freq and sparse gradients are not supported")
+    if rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < weight.shape[0]:
+        worst = int(rows.min()) if int(rows.min()) < 0 else int(rows.max())
+        raise OutOfBoundsError(f"embedding: index {worst} is out of range for {weight.shape[0]} rows")
+    if max_norm is not None:
+        _shrink_rows(weight, rows, max_norm, norm_type)
+    return _lookup(weight, rows, padding_idx)
+
+
+@op
+def _lookup(weight: Array, rows: Any, padding_idx: int | None) -> Array:
+    """weight[rows]; no gradient for the row padding_idx."""
+    return weight[rows]
+
+
+@_lookup.grad
+def _(g, shapes, rows, padding_idx):
+    if padding_idx is not None:
+        from .select import where
+
+        keep = (rows != padding_idx % shapes[0][0])[..., None]
+        g = where(keep, g, 0.0)
+    return _add_at(g, shapes[0], (rows,))
+
+
+@_lookup.samples(reference=lambda w, rows, padding_idx: np.array([w[i] for i in rows.ravel()]).reshape(
+    *rows.shape, -1))
+def _(rng):
+    yield rng.normal(size=(5, 3)), np.array([[0, 4], [4, 1]]), None
+
+
+def _shrink_rows(weight: Any, rows: Any, max_norm: float, norm_type: float) -> None:
+    used = np.unique(rows)
+    norms = np.linalg.norm(weight.array[used], ord=norm_type, axis=1)
+    scale = np.where(norms > max_norm, max_norm / (norms + 1e-7), 1.0).astype(weight.dtype)
+    weight.array[used] *= scale[:, None]
+    from ..inplace import wrote
+
+    wrote(weight)
