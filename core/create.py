@@ -48,7 +48,11 @@ def _holds_arrays(data: Any) -> bool:
 
 
 def tensor(
-    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    data: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
     """A new tensor with a copy of data: numbers, nested lists, arrays, tensors.
@@ -62,10 +66,14 @@ def tensor(
     try:
         array = np.array(_plain(data))
     except (ValueError, OverflowError):
-        raise ShapeError(f"tensor: the nested lists are ragged or hold no numbers: {data!r:.80}") from None
+        raise ShapeError(
+            f"tensor: the nested lists are ragged or hold no numbers: {data!r:.80}"
+        ) from None
     wanted = as_dtype(dtype) if dtype is not None else _inferred(array, data)
     if array.dtype.kind not in "biufcV" or (array.dtype.kind == "V" and array.dtype != wanted):
-        raise DTypeError(f"tensor: cannot hold {type(data).__name__} of {array.dtype}: {data!r:.80}")
+        raise DTypeError(
+            f"tensor: cannot hold {type(data).__name__} of {array.dtype}: {data!r:.80}"
+        )
     if array.dtype.kind == "c" and wanted.kind != "c":
         raise DTypeError(f"tensor: complex values cannot become {wanted}")
     return _finish(array.astype(as_dtype(wanted), copy=False), device, requires_grad)
@@ -138,7 +146,12 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 
 def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of one value; without dtype its type follows the value.
 
@@ -153,7 +166,12 @@ def full(
 
 
 def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None,
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, ... below end; ``arange(n)`` counts from 0.
@@ -174,7 +192,12 @@ def arange(
 
 
 def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None,
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """steps values from start to end, both included, equally far apart.
@@ -189,7 +212,12 @@ def linspace(
 
 
 def eye(
-    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the diagonal, zeros elsewhere: (n, m), or (n, n).
 
@@ -240,7 +268,11 @@ def empty_like(
 
 
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None,
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """One value in input's shape, type and device.
@@ -249,7 +281,11 @@ def full_like(
     tensor([7., 7.])
     """
     return _like(
-        lambda a, dtype: np.full_like(a, fill_value, dtype=dtype), input, dtype, device, requires_grad
+        lambda a, dtype: np.full_like(a, fill_value, dtype=dtype),
+        input,
+        dtype,
+        device,
+        requires_grad,
     )
 
 

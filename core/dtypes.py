@@ -69,6 +69,9 @@ def set_default_dtype(dtype: Any) -> None:
     _default_float = wanted
 
 
+_CANONICAL = {d: d for d in CATEGORY}
+"""The one object for each type: operations compare types by identity first."""
+
 _BY_NAME = {str(d): d for d in CATEGORY} | {
     "half": float16,
     "float": float32,
@@ -98,7 +101,7 @@ def as_dtype(dtype: Any) -> DType:
         raise DTypeError(f"dtype: {dtype!r} names no element type") from None
     if found not in CATEGORY:
         raise DTypeError(f"dtype: {found} is not one of {', '.join(map(str, CATEGORY))}")
-    return found.newbyteorder("=")
+    return _CANONICAL[found.newbyteorder("=")]
 
 
 def default_of(category: int) -> DType:
@@ -147,7 +150,9 @@ def _strength(value: Any) -> tuple[int, DType | None, int]:
     if dtype is None:
         category = next((c for t, c in _SCALAR_CATEGORY.items() if isinstance(value, t)), None)
         if category is None:
-            raise DTypeError(f"result_type: {type(value).__name__} is neither a tensor nor a number")
+            raise DTypeError(
+                f"result_type: {type(value).__name__} is neither a tensor nor a number"
+            )
         return 0, None, category
     if dtype not in CATEGORY:
         raise DTypeError(f"result_type: element type {dtype} is not one Sensorium computes with")

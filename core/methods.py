@@ -127,7 +127,11 @@ def _attach_operators() -> None:
 
 # -- conversions ---------------------------------------------------------------------------------
 def to(
-    self: Tensor, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False,
+    self: Tensor,
+    *args: Any,
+    device: Any = None,
+    dtype: Any = None,
+    non_blocking: bool = False,
     copy: bool = False,
 ) -> Tensor:
     """This tensor with another type or on another device; itself if nothing changes.
@@ -257,4 +261,3 @@ def attach() -> None:
     Tensor.real = property(ops.real)  # type: ignore[attr-defined]
     Tensor.imag = property(ops.imag)  # type: ignore[attr-defined]
     _attach_operators()
-

@@ -84,5 +84,3 @@ def _rebuilt(value: Any, change: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)(map(change, value))
     return value
-
-

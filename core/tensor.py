@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._extra import Extra, Handle
 from .autograd.node import Node, cell_of
 from .device import Device, device_of
 from .dtypes import FLOATING, DType
@@ -40,25 +41,13 @@ class Size(tuple[int, ...]):
         return f"sensorium.Size({list(self)})"
 
 
-class Extra:
-    """What only some tensors have: the tensor they are a view of, live views, hooks.
-
-    steps are the view ops, with their options, that lead from base to the view.
-    """
-
-    __slots__ = ("base", "hooks", "retains", "steps", "views")
-
-    base: Tensor | None
-    steps: tuple[tuple[Callable[..., Tensor], tuple[Any, ...]], ...]
-    views: list[weakref.ref[Tensor]] | None
-    hooks: list[Callable[[Tensor], Tensor | None]] | None
-
-    def __init__(self) -> None:
-        self.base = self.views = self.hooks = None
-        self.steps, self.retains = (), False
+if TYPE_CHECKING:
+    from ._typing import AttachedMethods as _Attached
+else:
+    _Attached = object
 
 
-class Tensor:
+class Tensor(_Attached):
     """An n-dimensional array that can be differentiated.
 
     Made by ``sn.tensor``, ``sn.zeros``, ... ; ``Tensor(array)`` wraps an array without a copy.
@@ -78,30 +67,6 @@ class Tensor:
     cell: list[int] | None
     extra: Extra | None
     _grad: Tensor | None
-
-    if TYPE_CHECKING:  # methods and operators are attached by sensorium.methods
-
-        def __getattr__(self, name: str) -> Any: ...
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __lt__(self, other: Any) -> Tensor: ...
-        def __le__(self, other: Any) -> Tensor: ...
-        def __gt__(self, other: Any) -> Tensor: ...
-        def __ge__(self, other: Any) -> Tensor: ...
-        def __and__(self, other: Any) -> Tensor: ...
-        def __or__(self, other: Any) -> Tensor: ...
-        def __invert__(self) -> Tensor: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __setitem__(self, index: Any, value: Any) -> None: ...
 
     # NumPy must hand `ndarray * tensor` to our operators instead of looping over the tensor.
     __array_ufunc__ = None
@@ -415,24 +380,6 @@ class Tensor:
     def _rewrapped(self, array: Any) -> Tensor:
         """A leaf of the same class and gradient flag around another array."""
         return type(self)(array, self.needs_grad)
-
-
-class Handle:
-    """Removes the hook it was returned for; also a context manager."""
-
-    def __init__(self, hooks: list[Any], hook: Any) -> None:
-        self._hooks, self._hook = hooks, hook
-
-    def remove(self) -> None:
-        """Unregister the hook; a second call does nothing."""
-        if self._hook in self._hooks:
-            self._hooks.remove(self._hook)
-
-    def __enter__(self) -> Handle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
 
 _new = Tensor.__new__

@@ -93,9 +93,7 @@ class Op:
         _template.reset(self)
         return fn
 
-    def fast(
-        self, vendor: str, *, when: Callable[..., bool], least: int = 0
-    ) -> Callable[..., Any]:
+    def fast(self, vendor: str, *, when: Callable[..., bool], least: int = 0) -> Callable[..., Any]:
         """Attach a vendor routine, tried before the formula wherever ``when`` holds.
 
         least: do not even ask for a last input of fewer elements, which costs small tensors less.
@@ -155,7 +153,9 @@ def op(
         name = fn.__name__
         if name in OPS:
             raise TypeError(f"op {name!r} is declared twice")
-        made = Op(name, kernel or fn, inspect.signature(fn), promote, view, outputs, differentiable, warns)
+        made = Op(
+            name, kernel or fn, inspect.signature(fn), promote, view, outputs, differentiable, warns
+        )
         OPS[name] = made
         made.call = _template.new_call(made, fn)
         return made.call

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import FLOATING, default_of, float32, float64, result_type
+from ..dtypes import CATEGORY, FLOATING, default_of, float32, float64, result_type
 from ..errors import DTypeError
 
 __all__ = ["FLOATING", "RULES", "common", "to_float"]
@@ -31,6 +31,8 @@ def common(*arrays: Any) -> tuple[Any, ...]:
     """The operands as arrays of their common type; a Python number stays one where that is exact."""
     if len(arrays) == 2:
         a, b = arrays
+        if getattr(a, "dtype", None) == getattr(b, "dtype", 0) and a.dtype in CATEGORY:
+            return arrays  # equal types that are not one object, as some NumPy functions make them
         if b.__class__ in _NUMBERS and getattr(a, "dtype", None) in _WEAK_WITH:
             return arrays
         if a.__class__ in _NUMBERS and getattr(b, "dtype", None) in _WEAK_WITH:
@@ -64,7 +66,9 @@ def to_float(*arrays: Any) -> Any:
 def where_rule(condition: Any, a: Any, b: Any) -> tuple[Any, ...]:
     """A boolean condition, and the two values it chooses from in their common type."""
     if getattr(condition, "dtype", None) != np.bool_:
-        raise DTypeError(f"where: condition must be bool, got {getattr(condition, 'dtype', condition)}")
+        raise DTypeError(
+            f"where: condition must be bool, got {getattr(condition, 'dtype', condition)}"
+        )
     return (condition, *common(a, b))
 
 
@@ -80,4 +84,3 @@ RULES: dict[str, Callable[..., Any]] = {
     "where": where_rule,
     "optional": optional,
 }
-

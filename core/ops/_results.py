@@ -35,7 +35,9 @@ NO_CELL = [0]
 
 def as_array(value: Any) -> Any:
     """A result that is no ndarray: NumPy's scalars become 0-d arrays, CuPy's arrays stay."""
-    return np.asarray(value) if isinstance(value, (np.generic, bool, int, float, complex)) else value
+    return (
+        np.asarray(value) if isinstance(value, (np.generic, bool, int, float, complex)) else value
+    )
 
 
 def as_input(op: Op, value: Any) -> Any:
@@ -151,5 +153,3 @@ def _broadcast(arrays: list[Any]) -> bool:
     except ValueError:
         return False
     return True
-
-

@@ -41,7 +41,9 @@ _ONES = {np.dtype(t): np.ones((), t) for t in (np.float32, np.float64)}
 
 def zero_of(x: Any) -> Any:
     """0 in the type of x; NumPy meets a ready 0-d array faster than a number."""
-    return _ZEROS.get(x.dtype) if x.__class__ is np.ndarray and x.dtype in _ZEROS else x.dtype.type(0)
+    return (
+        _ZEROS.get(x.dtype) if x.__class__ is np.ndarray and x.dtype in _ZEROS else x.dtype.type(0)
+    )
 
 
 def one_of(x: Any) -> Any:
@@ -239,8 +241,11 @@ def _(g, input, beta, threshold):
     return where(input * beta > threshold, g, g * sigmoid(input * beta))
 
 
-@softplus.samples(reference=_each(
-    lambda v, b=1.0, threshold=20.0: v if b * v > threshold else math.log1p(math.exp(b * v)) / b))
+@softplus.samples(
+    reference=_each(
+        lambda v, b=1.0, threshold=20.0: v if b * v > threshold else math.log1p(math.exp(b * v)) / b
+    )
+)
 def _(rng):
     yield from ((x, 2.0) for (x,) in _away_from()(rng))
 
@@ -341,7 +346,9 @@ def _(input):
     return onednn.eltwise("gelu", input)
 
 
-@_gelu_erf.samples(reference=_each(lambda v: v * 0.5 * math.erfc(-v / math.sqrt(2))), tolerance=1e-10)
+@_gelu_erf.samples(
+    reference=_each(lambda v: v * 0.5 * math.erfc(-v / math.sqrt(2))), tolerance=1e-10
+)
 def _(rng):
     yield from _away_from()(rng)
 

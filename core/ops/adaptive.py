@@ -22,8 +22,10 @@ from .shape import reshape
 
 def _sizes(name: str, n: int, input: Any, output_size: Any) -> tuple[int, ...]:
     """output_size as n numbers; None keeps the input's size."""
-    wanted = (output_size,) * n if output_size is None or isinstance(output_size, int) else (
-        tuple(output_size)
+    wanted = (
+        (output_size,) * n
+        if output_size is None or isinstance(output_size, int)
+        else (tuple(output_size))
     )
     if len(wanted) != n or input.ndim != n + 2:
         raise ShapeError(f"{name}: output_size {output_size} for x {tuple(input.shape)}")
@@ -97,7 +99,9 @@ def _window_places(sizes: Any, out: tuple[int, ...]) -> Any:
     for n, o in zip(sizes, out):
         spans = _windows(n, o)
         longest = max(b - a for a, b in spans)
-        axes.append(np.array([[a + i if a + i < b else a for i in range(longest)] for a, b in spans]))
+        axes.append(
+            np.array([[a + i if a + i < b else a for i in range(longest)] for a, b in spans])
+        )
     flat = np.zeros((1,) * len(out) * 2, np.int64)
     for axis, table in enumerate(axes):
         shape = [1] * (2 * len(out))

@@ -84,9 +84,7 @@ def _slow_spread(g: Any, shape: Any, kernel: Any, stride: Any, padding: Pairs) -
 
 
 # -- what users call -------------------------------------------------------------------------------
-def _window_sizes(
-    shape: Any, k: Any, s: Any, p: Any, pairs: Pairs, include_pad: bool
-) -> Any:
+def _window_sizes(shape: Any, k: Any, s: Any, p: Any, pairs: Pairs, include_pad: bool) -> Any:
     """How many elements count in every window: (1, 1, *out)."""
     total = np.ones((1, 1) + (1,) * len(k))
     for axis, (n, size, step, pad, pair) in enumerate(zip(shape[2:], k, s, p, pairs)):
@@ -99,8 +97,15 @@ def _window_sizes(
 
 
 def _avg(
-    name: str, n: int, input: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
-    count_include_pad: bool, divisor_override: int | None,
+    name: str,
+    n: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
 ) -> Any:
     if input.ndim == n + 1:
         return _avg(name, n, input[None], kernel_size, stride, padding, ceil_mode,
@@ -121,7 +126,11 @@ def _avg(
 
 
 def avg_pool1d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Any:
     """The mean of every window of (N, C, T).
@@ -135,8 +144,13 @@ def avg_pool1d(
 
 
 def avg_pool2d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
 ) -> Any:
     """The mean of every window of (N, C, H, W).
 
@@ -152,8 +166,13 @@ def avg_pool2d(
 
 
 def avg_pool3d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
 ) -> Any:
     """The mean of every window of (N, C, D, H, W).
 

@@ -34,8 +34,7 @@ def out_size(n: int, k: int, s: int, p: tuple[int, int], d: int) -> int:
 
 def _out_sizes(x: Any, w: Any, stride: Any, padding: Any, dilation: Any) -> tuple[int, ...]:
     return tuple(
-        out_size(n, k, s, p, d)
-        for n, k, s, p, d in zip(x[2:], w[2:], stride, padding, dilation)
+        out_size(n, k, s, p, d) for n, k, s, p, d in zip(x[2:], w[2:], stride, padding, dilation)
     )
 
 
@@ -234,12 +233,18 @@ def _(rng):
 
 
 # -- what users call -------------------------------------------------------------------------------
-def _check_conv(name: str, n: int, input: Any, weight: Any, bias: Any, groups: int, cin: int) -> None:
+def _check_conv(
+    name: str, n: int, input: Any, weight: Any, bias: Any, groups: int, cin: int
+) -> None:
     shapes = f"(x {tuple(input.shape)}, weight {tuple(weight.shape)})"
     if weight.ndim != n + 2 or input.ndim != n + 2:
-        raise ShapeError(f"{name}: want x of {n + 1} or {n + 2} and weight of {n + 2} dimensions {shapes}")
+        raise ShapeError(
+            f"{name}: want x of {n + 1} or {n + 2} and weight of {n + 2} dimensions {shapes}"
+        )
     if groups < 1 or weight.shape[0] % groups:
-        raise ShapeError(f"{name}: {groups} groups do not divide weight's {weight.shape[0]} filters {shapes}")
+        raise ShapeError(
+            f"{name}: {groups} groups do not divide weight's {weight.shape[0]} filters {shapes}"
+        )
     if input.shape[1] != cin:
         raise ShapeError(f"{name}: x has {input.shape[1]} channels but weight wants {cin} {shapes}")
     if input.dtype != weight.dtype:
@@ -273,7 +278,14 @@ def _along_channels(bias: Any, n: int) -> Any:
 
 
 def _convolve(
-    name: str, n: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any,
+    name: str,
+    n: int,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
     groups: int,
 ) -> Any:
     if input.ndim == n + 1:  # one image without a batch
@@ -295,7 +307,12 @@ def _convolve(
 
 
 def conv1d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
     groups: int = 1,
 ) -> Any:
     """The convolution of (N, C, T) or (C, T) with weight (O, C / groups, K), plus bias (O).
@@ -310,7 +327,12 @@ def conv1d(
 
 
 def conv2d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
     groups: int = 1,
 ) -> Any:
     """The convolution of (N, C, H, W) or (C, H, W) with weight (O, C / groups, KH, KW), plus bias (O).
@@ -325,7 +347,12 @@ def conv2d(
 
 
 def conv3d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
     groups: int = 1,
 ) -> Any:
     """The convolution of (N, C, D, H, W) with weight (O, C / groups, KD, KH, KW), plus bias (O).

@@ -11,8 +11,16 @@ from .conv import _along_channels, _check_bias, _check_conv, _conv_input_grad
 
 # -- transposed ------------------------------------------------------------------------------------
 def _transposed(
-    name: str, n: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any,
-    output_padding: Any, groups: int, dilation: Any,
+    name: str,
+    n: int,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
 ) -> Any:
     if input.ndim == n + 1:
         y = _transposed(name, n, input[None], weight, bias, stride, padding, output_padding, groups,
@@ -43,7 +51,14 @@ def _transposed(
 
 
 def _cut_transposed(
-    input: Any, weight: Any, bias: Any, shape: Any, steps: Any, pads: Any, more: Any, apart: Any,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    shape: Any,
+    steps: Any,
+    pads: Any,
+    more: Any,
+    apart: Any,
     groups: int,
 ) -> Any:
     from .join import pad
@@ -60,8 +75,14 @@ def _cut_transposed(
 
 
 def conv_transpose1d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
-    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
 ) -> Any:
     """The transposed convolution of (N, C, T) with weight (C, O / groups, K), plus bias (O).
 
@@ -74,8 +95,14 @@ def conv_transpose1d(
 
 
 def conv_transpose2d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
-    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
 ) -> Any:
     """The transposed convolution of (N, C, H, W) with weight (C, O / groups, KH, KW), plus bias (O).
 
@@ -89,8 +116,14 @@ def conv_transpose2d(
 
 
 def conv_transpose3d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
-    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
 ) -> Any:
     """The transposed convolution of (N, C, D, H, W) with weight (C, O / groups, KD, KH, KW).
 

@@ -23,9 +23,20 @@ ACTIVATIONS = {None: lambda x: x, "relu": relu, "relu6": relu6, "silu": silu}
 
 @op(differentiable=0)
 def conv_norm_act(
-    input: Array, weight: Array, bias: Array | None, norm_weight: Array | None,
-    norm_bias: Array | None, running_mean: Array, running_var: Array, residual: Array | None,
-    eps: float, stride: Any, padding: Pairs, dilation: Any, groups: int, activation: str | None,
+    input: Array,
+    weight: Array,
+    bias: Array | None,
+    norm_weight: Array | None,
+    norm_bias: Array | None,
+    running_mean: Array,
+    running_var: Array,
+    residual: Array | None,
+    eps: float,
+    stride: Any,
+    padding: Pairs,
+    dilation: Any,
+    groups: int,
+    activation: str | None,
 ) -> Array:
     """activation(batch_norm(conv(input)) + residual) with frozen statistics, in one pass.
 
@@ -41,7 +52,9 @@ def conv_norm_act(
     tensor([[[[2., 3.]]]])
     """
     if activation not in ACTIVATIONS:
-        raise DTypeError(f"conv_norm_act: activation {activation!r} is not one of {list(ACTIVATIONS)}")
+        raise DTypeError(
+            f"conv_norm_act: activation {activation!r} is not one of {list(ACTIVATIONS)}"
+        )
     y = _conv(input, weight, stride, padding, dilation, groups)
     if bias is not None:
         y = y + _vector(bias, y.ndim)
@@ -61,7 +74,9 @@ def _(input, weight, bias, norm_weight, norm_bias, running_mean, running_var, re
     )  # fmt: skip
 
 
-def _slow(x: Any, w: Any, b: Any, nw: Any, nb: Any, m: Any, v: Any, r: Any, eps: float, *rest: Any) -> Any:
+def _slow(
+    x: Any, w: Any, b: Any, nw: Any, nb: Any, m: Any, v: Any, r: Any, eps: float, *rest: Any
+) -> Any:
     from .conv import _slow_conv
 
     *geometry, activation = rest

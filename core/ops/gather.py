@@ -55,7 +55,9 @@ def _along(index: Any, dim: int) -> tuple[Any, ...]:
 
 def _check_gather(name: str, shape: Any, index: Any, d: int) -> None:
     if index.ndim != len(shape):
-        raise ShapeError(f"{name}: index {tuple(index.shape)} and input {tuple(shape)} differ in ndim")
+        raise ShapeError(
+            f"{name}: index {tuple(index.shape)} and input {tuple(shape)} differ in ndim"
+        )
     if any(i > n for k, (i, n) in enumerate(zip(index.shape, shape)) if k != d):
         raise ShapeError(
             f"{name}: index {tuple(index.shape)} exceeds input {tuple(shape)} outside dim {d}"
@@ -180,7 +182,11 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
 @op(differentiable=0)
 def _nonzero(input: Array) -> Array:
     """The indices of the nonzero elements, one row each."""
-    return np.stack(np.nonzero(input), axis=1) if input.ndim else np.nonzero(input.reshape(1))[0][:, :0]
+    return (
+        np.stack(np.nonzero(input), axis=1)
+        if input.ndim
+        else np.nonzero(input.reshape(1))[0][:, :0]
+    )
 
 
 @_nonzero.samples(reference=lambda x: np.array([i for i in np.ndindex(*x.shape) if x[i]]))
@@ -214,8 +220,13 @@ def masked_select(input: Any, mask: Any) -> Any:
 
 
 def embedding(
-    input: Any, weight: Any, padding_idx: int | None = None, max_norm: float | None = None,
-    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+    input: Any,
+    weight: Any,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
 ) -> Any:
     """weight[input]: the row of weight (V, E) for every integer of input (*) -> (*, E).
 
@@ -233,7 +244,9 @@ def embedding(
         raise DTypeError("embedding: scale_grad_by_freq and sparse gradients are not supported")
     if rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < weight.shape[0]:
         worst = int(rows.min()) if int(rows.min()) < 0 else int(rows.max())
-        raise OutOfBoundsError(f"embedding: index {worst} is out of range for {weight.shape[0]} rows")
+        raise OutOfBoundsError(
+            f"embedding: index {worst} is out of range for {weight.shape[0]} rows"
+        )
     if max_norm is not None:
         _shrink_rows(weight, rows, max_norm, norm_type)
     return _lookup(weight, rows, padding_idx)
@@ -255,8 +268,11 @@ def _(g, shapes, rows, padding_idx):
     return _add_at(g, shapes[0], (rows,))
 
 
-@_lookup.samples(reference=lambda w, rows, padding_idx: np.array([w[i] for i in rows.ravel()]).reshape(
-    *rows.shape, -1))
+@_lookup.samples(
+    reference=lambda w, rows, padding_idx: np.array([w[i] for i in rows.ravel()]).reshape(
+        *rows.shape, -1
+    )
+)
 def _(rng):
     yield rng.normal(size=(5, 3)), np.array([[0, 4], [4, 1]]), None
 

@@ -43,8 +43,11 @@ def _plain_part(part: Any) -> Any:
 
 def _check_index(name: str, shape: tuple[int, ...], index: tuple[Any, ...]) -> None:
     """Say which part of an index does not fit; only called when NumPy refused it."""
-    used = sum(p.ndim if getattr(p, "dtype", None) == np.bool_ else 1
-               for p in index if p is not None and p is not Ellipsis)
+    used = sum(
+        p.ndim if getattr(p, "dtype", None) == np.bool_ else 1
+        for p in index
+        if p is not None and p is not Ellipsis
+    )
     if used > len(shape):
         raise OutOfBoundsError(f"{name}: {used} indices for {len(shape)} dimensions {shape}")
     dim = 0
@@ -90,7 +93,9 @@ def _view_index(input: Array, index: tuple[Any, ...]) -> Array:
     except IndexError:
         _check_index("index", input.shape, index)
         raise
-    if isinstance(y, np.generic):  # one element: NumPy's scalar is a copy, a view of one place is not
+    if isinstance(
+        y, np.generic
+    ):  # one element: NumPy's scalar is a copy, a view of one place is not
         return input[(*index, None)].reshape(())
     return y
 
@@ -199,7 +204,9 @@ def getitem(input: Any, index: Any) -> Any:
             [5, 3]])
     """
     kind = index.__class__
-    if kind is int or (kind is slice and (index.step is None or index.step.__class__ is int and index.step > 0)):
+    if kind is int or (
+        kind is slice and (index.step is None or index.step.__class__ is int and index.step > 0)
+    ):
         return _view_index(input, (index,))
     plain, is_view = plain_index(index)
     if _negative_step(plain):

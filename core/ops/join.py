@@ -58,10 +58,15 @@ def _(g, shapes, dim):
     return parts
 
 
-@cat.samples(reference=lambda xs, dim=0: np.array(
-    [row for x in xs for row in np.moveaxis(x, dim, 0)]).swapaxes(0, dim) if xs[0].ndim == 2 else None)
+@cat.samples(
+    reference=lambda xs, dim=0: (
+        np.array([row for x in xs for row in np.moveaxis(x, dim, 0)]).swapaxes(0, dim)
+        if xs[0].ndim == 2
+        else None
+    )
+)
 def _(rng):
-    yield [rng.normal(size=(2, 3)), rng.normal(size=(4, 3))],
+    yield ([rng.normal(size=(2, 3)), rng.normal(size=(4, 3))],)
     yield [rng.normal(size=(3, 2)), rng.normal(size=(3, 1)), rng.normal(size=(3, 4))], -1
 
 
@@ -185,8 +190,11 @@ def _(g, dims):
     return _flip(g, dims)
 
 
-@_flip.samples(reference=lambda x, dims: x[tuple(
-    slice(None, None, -1) if i in dims else slice(None) for i in range(x.ndim))])
+@_flip.samples(
+    reference=lambda x, dims: x[
+        tuple(slice(None, None, -1) if i in dims else slice(None) for i in range(x.ndim))
+    ]
+)
 def _(rng):
     yield rng.normal(size=(2, 3, 4)), (0, 2)
 
@@ -213,8 +221,13 @@ def _(g, shifts, dims):
     return _roll(g, tuple(-s for s in shifts), dims)
 
 
-@_roll.samples(reference=lambda x, shifts, dims: x[np.ix_(*(
-    (np.arange(n) - dict(zip(dims, shifts)).get(i, 0)) % n for i, n in enumerate(x.shape)))])
+@_roll.samples(
+    reference=lambda x, shifts, dims: x[
+        np.ix_(
+            *((np.arange(n) - dict(zip(dims, shifts)).get(i, 0)) % n for i, n in enumerate(x.shape))
+        )
+    ]
+)
 def _(rng):
     yield rng.normal(size=(3, 4)), (1, -2), (0, 1)
 
@@ -292,7 +305,9 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         full = ((0, 0),) * (input.ndim - len(pairs)) + tuple(reversed(pairs))
         return _pad_constant(input, full, 0 if value is None else value)
     if mode not in _PAD_INDEX:
-        raise DTypeError(f"pad: mode must be constant, reflect, replicate or circular, got {mode!r}")
+        raise DTypeError(
+            f"pad: mode must be constant, reflect, replicate or circular, got {mode!r}"
+        )
     for i, (a, b) in enumerate(pairs):
         d = input.ndim - 1 - i
         n = input.shape[d]

@@ -74,7 +74,11 @@ def _(input, weight, bias, eps):
 
 
 def _slow_layer_norm(x: Any, w: Any, b: Any, eps: float) -> Any:
-    y, means, inverses = np.zeros_like(x), np.zeros((*x.shape[:-1], 1)), np.zeros((*x.shape[:-1], 1))
+    y, means, inverses = (
+        np.zeros_like(x),
+        np.zeros((*x.shape[:-1], 1)),
+        np.zeros((*x.shape[:-1], 1)),
+    )
     for i in np.ndindex(*x.shape[:-1]):
         means[i] = x[i].mean()
         inverses[i] = (x[i].var() + eps) ** -0.5
@@ -134,8 +138,14 @@ def group_norm(
 
 
 def instance_norm(
-    input: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None,
-    bias: Any = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
+    input: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
 ) -> Any:
     """(x - mean) / sqrt(var + eps) * weight + bias over the space of each channel of each sample.
 
@@ -149,7 +159,9 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     if input.ndim < 3 or prod(input.shape[2:]) < 2:
-        raise ShapeError(f"instance_norm: want more than one place a channel, got {tuple(input.shape)}")
+        raise ShapeError(
+            f"instance_norm: want more than one place a channel, got {tuple(input.shape)}"
+        )
     if running_mean is not None:
         n = prod(input.shape[2:])
         rows = input.array.reshape(*input.shape[:2], -1)

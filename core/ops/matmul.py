@@ -109,9 +109,18 @@ def _(input, other):
 
 @matmul.samples(reference=lambda a, b: _slow_matmul(a, b), tolerance=1e-11)
 def _(rng):
-    for left, right in [((3, 4), (4, 5)), ((4,), (4,)), ((4,), (4, 5)), ((3, 4), (4,)),
-                        ((2, 3, 4), (4, 5)), ((2, 1, 3, 4), (5, 4, 2)), ((4,), (2, 4, 3)),
-                        ((2, 3, 4), (4,)), ((0, 4), (4, 3)), ((3, 0), (0, 2))]:
+    for left, right in [
+        ((3, 4), (4, 5)),
+        ((4,), (4,)),
+        ((4,), (4, 5)),
+        ((3, 4), (4,)),
+        ((2, 3, 4), (4, 5)),
+        ((2, 1, 3, 4), (5, 4, 2)),
+        ((4,), (2, 4, 3)),
+        ((2, 3, 4), (4,)),
+        ((0, 4), (4, 3)),
+        ((3, 0), (0, 2)),
+    ]:
         yield rng.normal(size=left), rng.normal(size=right)
     yield rng.normal(size=(4, 3)).T, rng.normal(size=(5, 4)).T
     yield rng.normal(size=(128, 96)), rng.normal(size=(96, 128))
@@ -175,7 +184,9 @@ def _(input, weight, bias=None):
     return onednn.linear(input, weight, bias)
 
 
-@linear.samples(reference=lambda x, w, b=0.0: _slow_matmul(x, w.swapaxes(-1, 0)) + b, tolerance=1e-11)
+@linear.samples(
+    reference=lambda x, w, b=0.0: _slow_matmul(x, w.swapaxes(-1, 0)) + b, tolerance=1e-11
+)
 def _(rng):
     yield rng.normal(size=(3, 4)), rng.normal(size=(5, 4)), rng.normal(size=(5,))
     yield rng.normal(size=(2, 3, 4)), rng.normal(size=(5, 4))
@@ -272,8 +283,10 @@ def einsum(equation: str, *operands: Any) -> Any:
     >>> sn.einsum("bi,bj->bij", sn.ones(2, 3), sn.ones(2, 4)).shape
     sensorium.Size([2, 3, 4])
     """
-    tensors = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else (
-        list(operands)
+    tensors = (
+        list(operands[0])
+        if len(operands) == 1 and isinstance(operands[0], (list, tuple))
+        else (list(operands))
     )
     inputs, output = _parse(equation.replace(" ", ""), tensors)
     terms = [_diagonals(x, labels) for x, labels in zip(tensors, inputs)]
@@ -348,7 +361,9 @@ def _without(labels: str, places: list[int]) -> str:
     return "".join(c for i, c in enumerate(labels) if i not in places)
 
 
-def _arranged(x: Any, labels: str, batch: list[str], rows: list[str], cols: list[str], size: Any) -> Any:
+def _arranged(
+    x: Any, labels: str, batch: list[str], rows: list[str], cols: list[str], size: Any
+) -> Any:
     """x permuted and reshaped to (batch, rows, columns)."""
     from .shape import expand
 

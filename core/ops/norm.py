@@ -34,9 +34,7 @@ def _count(shape: Any) -> int:
 
 # -- batch norm with the batch's own statistics ----------------------------------------------------
 @op(outputs=("y", "mean", "var"))
-def _batch_norm_train(
-    input: Array, weight: Array | None, bias: Array | None, eps: float
-) -> Array:
+def _batch_norm_train(input: Array, weight: Array | None, bias: Array | None, eps: float) -> Array:
     """The batch normalised with its own mean and biased variance, which are returned too."""
     axes, n = _channel_axes(input.ndim), _count(input.shape)
     average = np.add.reduce(input, axes, keepdims=True) / n
@@ -126,15 +124,19 @@ def _(input, weight, bias, eps):
     return y, average, spread
 
 
-@_batch_norm_backward.fast("onednn", when=lambda g, x, w, *_: _onednn_batch(x, w) and g.dtype == x.dtype)
+@_batch_norm_backward.fast(
+    "onednn", when=lambda g, x, w, *_: _onednn_batch(x, w) and g.dtype == x.dtype
+)
 def _(g, input, weight, mean, var, eps):
     scale = np.ones(input.shape[1], input.dtype) if weight is None else weight
     return onednn.batch_norm_backward(g, input, mean, var, scale, eps)
 
 
 def _onednn_batch(x: Any, weight: Any) -> bool:
-    return x.dtype == np.float32 and onednn.takes_batch_norm(x) and (
-        weight is None or weight.dtype == x.dtype
+    return (
+        x.dtype == np.float32
+        and onednn.takes_batch_norm(x)
+        and (weight is None or weight.dtype == x.dtype)
     )
 
 
@@ -221,7 +223,9 @@ def _scale(var: Any, weight: Any, eps: float) -> Any:
     return scale if weight is None else scale * weight
 
 
-@_normalise.fast("onednn", when=lambda x, m, v, w, b, eps: _onednn_batch(x, w) and m.dtype == x.dtype)
+@_normalise.fast(
+    "onednn", when=lambda x, m, v, w, b, eps: _onednn_batch(x, w) and m.dtype == x.dtype
+)
 def _(input, mean, var, weight, bias, eps):
     return onednn.batch_norm_inference(input, mean, var, weight, bias, eps)
 
@@ -237,8 +241,14 @@ def _(rng):
 
 
 def batch_norm(
-    input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
-    training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
 ) -> Any:
     """(x - mean) / sqrt(var + eps) * weight + bias for every channel of (N, C, ...).
 

@@ -38,8 +38,11 @@ def _argmax(input: Array, dim: int) -> Array:
     return np.argmax(input, axis=dim)
 
 
-@_argmax.samples(reference=lambda x, dim: np.apply_along_axis(lambda v: sorted(
-    range(len(v)), key=lambda i: -v[i])[0], dim, x))
+@_argmax.samples(
+    reference=lambda x, dim: np.apply_along_axis(
+        lambda v: sorted(range(len(v)), key=lambda i: -v[i])[0], dim, x
+    )
+)
 def _(rng):
     yield from _first(rng)
 
@@ -51,8 +54,11 @@ def _argmin(input: Array, dim: int) -> Array:
     return np.argmin(input, axis=dim)
 
 
-@_argmin.samples(reference=lambda x, dim: np.apply_along_axis(lambda v: sorted(
-    range(len(v)), key=lambda i: v[i])[0], dim, x))
+@_argmin.samples(
+    reference=lambda x, dim: np.apply_along_axis(
+        lambda v: sorted(range(len(v)), key=lambda i: v[i])[0], dim, x
+    )
+)
 def _(rng):
     yield from _first(rng)
 
@@ -143,8 +149,11 @@ def _argsort(input: Array, dim: int, descending: bool) -> Array:
     return input.shape[dim] - 1 - np.flip(order, dim)
 
 
-@_argsort.samples(reference=lambda x, dim, descending: np.apply_along_axis(
-    lambda v: sorted(range(len(v)), key=lambda i: -v[i] if descending else v[i]), dim, x))
+@_argsort.samples(
+    reference=lambda x, dim, descending: np.apply_along_axis(
+        lambda v: sorted(range(len(v)), key=lambda i: -v[i] if descending else v[i]), dim, x
+    )
+)
 def _(rng):
     yield rng.integers(0, 3, size=(3, 6)).astype(float), 1, False
     yield rng.integers(0, 3, size=(3, 6)).astype(float), 1, True
@@ -160,7 +169,9 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = 
     return sort(input, dim, descending, stable).indices
 
 
-def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
+def sort(
+    input: Any, dim: int = -1, descending: bool = False, stable: bool = False
+) -> ValuesIndices:
     """The values in order along dim, and where they stood; equal values keep their order.
 
     >>> import sensorium as sn

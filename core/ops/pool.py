@@ -71,12 +71,22 @@ def _ceil_padding(
 
 
 def _plan(
-    name: str, n: int, input: Any, kernel: Any, stride: Any, padding: Any, dilation: Any,
+    name: str,
+    n: int,
+    input: Any,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
     ceil_mode: bool,
 ) -> tuple[Any, Any, Pairs, Any]:
     """Checked kernel, stride, padding pairs and dilation of a pool over n dimensions."""
     k = pair_up(name, "kernel_size", kernel, n, least=1)
-    s = k if stride is None or stride == () or stride == [] else pair_up(name, "stride", stride, n, 1)
+    s = (
+        k
+        if stride is None or stride == () or stride == []
+        else pair_up(name, "stride", stride, n, 1)
+    )
     p = pair_up(name, "padding", padding, n)
     d = pair_up(name, "dilation", dilation, n, least=1)
     if any(2 * a > b for a, b in zip(p, k)):

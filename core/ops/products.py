@@ -81,9 +81,14 @@ def _(g, dim):
     return _flip(_cumsum(_flip(g, (dim,)), dim), (dim,)) if g.ndim else g
 
 
-@_cumsum.samples(reference=lambda x, dim: np.tensordot(
-    np.tril(np.ones((x.shape[dim],) * 2)), x, (1, dim)).swapaxes(0, dim) if dim == 0 else np.stack(
-    [x[:, : i + 1].sum(1) for i in range(x.shape[1])], 1), tolerance=1e-11)
+@_cumsum.samples(
+    reference=lambda x, dim: (
+        np.tensordot(np.tril(np.ones((x.shape[dim],) * 2)), x, (1, dim)).swapaxes(0, dim)
+        if dim == 0
+        else np.stack([x[:, : i + 1].sum(1) for i in range(x.shape[1])], 1)
+    ),
+    tolerance=1e-11,
+)
 def _(rng):
     yield rng.normal(size=(3, 4)), 0
     yield rng.normal(size=(3, 4)), 1
@@ -127,8 +132,12 @@ def _like(mask: Any, x: Any) -> Any:
     return np.asarray(np.broadcast_to(mask, array.shape), like=array)
 
 
-@_cumprod.samples(reference=lambda x, dim: np.stack(
-    [np.moveaxis(x, dim, 0)[: i + 1].prod(0) for i in range(x.shape[dim])], dim), tolerance=1e-11)
+@_cumprod.samples(
+    reference=lambda x, dim: np.stack(
+        [np.moveaxis(x, dim, 0)[: i + 1].prod(0) for i in range(x.shape[dim])], dim
+    ),
+    tolerance=1e-11,
+)
 def _(rng):
     yield rng.normal(size=(3, 4)), 1
     yield np.array([[1.0, 0.0, 2.0], [0.0, 0.0, 3.0]]), 1

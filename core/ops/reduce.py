@@ -153,7 +153,11 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 
 # -- variance --------------------------------------------------------------------------------------
 def var(
-    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
+    input: Any,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
     correction: float | None = None,
 ) -> Any:
     """The mean squared distance from the mean over dim, divided by count - correction (default 1).
@@ -174,7 +178,11 @@ def var(
 
 
 def std(
-    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
+    input: Any,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
     correction: float | None = None,
 ) -> Any:
     """The square root of ``var``.

@@ -90,8 +90,11 @@ def _(g, input, min, max):
     return where(high if min is None else high | (min >= max), g, 0.0)
 
 
-@clamp.samples(reference=lambda x, a=-np.inf, b=np.inf: np.vectorize(
-    lambda v, lo, hi: sorted((v, lo, hi))[1], otypes="d")(x, a, b))
+@clamp.samples(
+    reference=lambda x, a=-np.inf, b=np.inf: np.vectorize(
+        lambda v, lo, hi: sorted((v, lo, hi))[1], otypes="d"
+    )(x, a, b)
+)
 def _(rng):
     yield rng.normal(size=(3, 4)), -0.5, 0.5
     yield rng.normal(size=(3, 4)), rng.normal(size=(4,)) - 2, rng.normal(size=(3, 1)) + 2

@@ -269,7 +269,9 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
         raise ShapeError(f"movedim: {len(start)} sources but {len(end)} destinations")
     placed = dict(zip(end, start))
     rest = iter(d for d in range(input.ndim) if d not in start)
-    return _permute(input, tuple(placed.get(i, -1) if i in placed else next(rest) for i in range(input.ndim)))
+    return _permute(
+        input, tuple(placed.get(i, -1) if i in placed else next(rest) for i in range(input.ndim))
+    )
 
 
 # -- expand and sum_to ---------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from ...errors import OpError
 from . import constants as c
+from .allocator import keep_freed_memory
 
 FILE = "libdnnl.so.3"
 WHEEL = "onednn-cpu-gomp"
@@ -211,6 +212,7 @@ def _open() -> Library:
     number = library.quick.dnnl_version().contents
     if number.major != 3:
         raise Unsupported(f"{library.path} is version {number.major}, the binding is for version 3")
+    keep_freed_memory()
     return library
 
 

@@ -62,11 +62,11 @@ def _entry(holder: object) -> _Owned | None:
     if entry is not None and entry.ref() is holder:
         return entry
 
-    def forget(ref: weakref.ref) -> None:
-        with _lock:
-            found = _owned.get(number)
+    def forget(ref: weakref.ref, owned: dict[int, _Owned] = _owned, lock: Any = _lock) -> None:
+        with lock:  # bound as defaults: at interpreter exit the module's names are gone already
+            found = owned.get(number)
             if found is not None and found.ref is ref:
-                del _owned[number]
+                del owned[number]
 
     try:
         entry = _owned[number] = _Owned(holder, forget)

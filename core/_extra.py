@@ -1,0 +1,46 @@
+"""What only some tensors carry: the note of being a view, of views and hooks; and hook handles."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+
+class Extra:
+    """What only some tensors have: the tensor they are a view of, live views, hooks.
+
+    steps are the view ops, with their options, that lead from base to the view.
+    """
+
+    __slots__ = ("base", "hooks", "retains", "steps", "views")
+
+    base: Tensor | None
+    steps: tuple[tuple[Callable[..., Tensor], tuple[Any, ...]], ...]
+    views: list[weakref.ref[Tensor]] | None
+    hooks: list[Callable[[Tensor], Tensor | None]] | None
+
+    def __init__(self) -> None:
+        self.base = self.views = self.hooks = None
+        self.steps, self.retains = (), False
+
+
+class Handle:
+    """Removes the hook it was returned for; also a context manager."""
+
+    def __init__(self, hooks: list[Any], hook: Any) -> None:
+        self._hooks, self._hook = hooks, hook
+
+    def remove(self) -> None:
+        """Unregister the hook; a second call does nothing."""
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
