@@ -9,7 +9,7 @@ when their category is higher. Source: the "Type promotion" section of PyTorch's
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import ml_dtypes
@@ -121,7 +121,7 @@ def is_complex(dtype: DType) -> bool:
     return CATEGORY[dtype] == COMPLEX
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote_types(a: DType, b: DType) -> DType:
     """The smallest type that holds both, by PyTorch's table.
 

@@ -35,7 +35,7 @@ METHODS = """
     relu remainder repeat repeat_interleave reshape roll round rsqrt scatter scatter_add select sgn
     sigmoid sign sin softmax sort split sqrt square squeeze std sub sum t tan tanh tile topk transpose
     trunc unbind unflatten unsqueeze var view
-""".split()
+""".split()  # noqa: SIM905  (a line a name would fill three pages)
 
 ALIASES = {
     "true_divide": "div",
@@ -56,7 +56,7 @@ INPLACE = """
     abs add ceil clamp cos div exp floor floor_divide fmod index_add index_put log masked_fill mul neg
     pow reciprocal relu remainder round rsqrt scatter scatter_add sigmoid sign sin sqrt square sub tanh
     trunc
-""".split()
+""".split()  # noqa: SIM905
 
 
 def _from_ops(name: str) -> Callable[..., Any]:
@@ -106,6 +106,16 @@ _BINARY = {
 }
 
 
+_SPECIAL = {
+    **{name: getattr(ops, name) for name in ("lt", "le", "gt", "ge", "neg", "abs", "getitem")},
+    "eq": _equality(ops.eq, False),
+    "ne": _equality(ops.ne, True),
+    "pos": lambda self: self,
+    "invert": ops.bitwise_not,
+    "setitem": inplace.setitem,
+}
+
+
 def _attach_operators() -> None:
     for name, function in _BINARY.items():
         direct = name in ("add", "sub", "mul", "truediv")  # the hot ones skip the operand check
@@ -113,16 +123,8 @@ def _attach_operators() -> None:
         setattr(Tensor, f"__r{name}__", _swapped(function))
         changed = inplace.inplace(f"__i{name}__", function)
         setattr(Tensor, f"__i{name}__", changed)
-    for name in ("lt", "le", "gt", "ge"):
-        setattr(Tensor, f"__{name}__", getattr(ops, name))
-    Tensor.__eq__ = _equality(ops.eq, False)  # type: ignore[assignment, method-assign]
-    Tensor.__ne__ = _equality(ops.ne, True)  # type: ignore[assignment, method-assign]
-    Tensor.__neg__ = ops.neg  # type: ignore[method-assign]
-    Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
-    Tensor.__abs__ = ops.abs  # type: ignore[attr-defined]
-    Tensor.__invert__ = ops.bitwise_not  # type: ignore[method-assign]
-    Tensor.__getitem__ = ops.getitem  # type: ignore[method-assign]
-    Tensor.__setitem__ = inplace.setitem  # type: ignore[method-assign]
+    for name, function in _SPECIAL.items():
+        setattr(Tensor, f"__{name}__", function)
 
 
 # -- conversions ---------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ def to(
         if isinstance(value, Tensor):
             device, dtype = value.device, value.dtype
         elif isinstance(value, bool):
-            non_blocking = value
+            continue  # non_blocking: copies are never left unfinished here
         elif isinstance(value, (Device, int)) or (
             isinstance(value, str) and value.partition(":")[0] in ("cpu", "cuda")
         ):
@@ -253,7 +255,8 @@ def attach() -> None:
         setattr(Tensor, f"new_{name}", _new(getattr(create, name)))
     for function in (to, cpu, cuda, type_as, view_as, reshape_as, expand_as):
         setattr(Tensor, function.__name__, function)
-    for function in (inplace.copy_, inplace.fill_, inplace.zero_, *random.INPLACE):
+    writes: tuple[Any, ...] = (inplace.copy_, inplace.fill_, inplace.zero_, *random.INPLACE)
+    for function in writes:
         setattr(Tensor, function.__name__, function)
     Tensor.type = type_  # type: ignore[attr-defined]
     Tensor.T = property(ops.reversed_dims)  # type: ignore[attr-defined]

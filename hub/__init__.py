@@ -16,16 +16,14 @@ the first question about models.
 from __future__ import annotations
 
 from . import cache as cache
-from .cards import Card as Card
-from .cards import Weights as Weights
-from .cards import read_cards as read_cards
+from .cards import Card as Card, Weights as Weights, read_cards as read_cards
 from .fetching import fetch as fetch
-from .loading import card as card
-from .loading import help as help
-from .loading import list as list
-from .loading import load as load
-from .loading import pipeline as pipeline
-from .loading import save as save
-from .registry import Zoo as Zoo
-from .registry import register as register
-from .registry import unregister as unregister
+from .loading import (
+    card as card,
+    help as help,
+    list as list,
+    load as load,
+    pipeline as pipeline,
+    save as save,
+)
+from .registry import Zoo as Zoo, register as register, unregister as unregister

@@ -30,7 +30,7 @@ def _(g):
     return g  # the engine casts to the input's type
 
 
-@cast.samples(reference=lambda x, dtype: np.array([v for v in x.ravel()], dtype).reshape(x.shape))
+@cast.samples(reference=lambda x, dtype: np.array(list(x.ravel()), dtype).reshape(x.shape))
 def _(rng):
     yield rng.normal(size=(3, 4)), np.dtype(np.float64)
 

@@ -133,11 +133,11 @@ def _conv_weight_grad(
 ) -> Array:
     """The correlation of g (N, O, *out) with the input: the gradient of a weight of that shape."""
     padded = _pad_spatial(input, padding)
-    total = np.zeros(shape, g.dtype, like=g)
+    total: Any = np.zeros(shape, g.dtype, like=g)
     rows = _grouped(g, groups).transpose(0, 2, 1)  # (G, O / G, N * out)
     for place, where in taps(shape[2:], g.shape[2:], stride, dilation):
         tap = rows @ _grouped(padded[where], groups)  # (G, O / G, C / G)
-        total[(slice(None), slice(None), *place)] = tap.reshape(shape[:2])
+        total[(..., *place)] = tap.reshape(shape[:2])
     return total
 
 

@@ -31,7 +31,7 @@ def _plain_part(part: Any) -> Any:
         part = part.array
     if isinstance(part, (bool, np.bool_)):
         return np.asarray(part)
-    if isinstance(part, slice) or hasattr(part, "__index__") and getattr(part, "ndim", 0) == 0:
+    if isinstance(part, slice) or (hasattr(part, "__index__") and getattr(part, "ndim", 0) == 0):
         return part if isinstance(part, slice) else part.__index__()
     array = part if hasattr(part, "dtype") else np.asarray(part)
     if array.size == 0 and array.dtype.kind == "f":
@@ -205,7 +205,7 @@ def getitem(input: Any, index: Any) -> Any:
     """
     kind = index.__class__
     if kind is int or (
-        kind is slice and (index.step is None or index.step.__class__ is int and index.step > 0)
+        kind is slice and (index.step is None or (index.step.__class__ is int and index.step > 0))
     ):
         return _view_index(input, (index,))
     plain, is_view = plain_index(index)

@@ -50,11 +50,11 @@ def matmul(input: Array, other: Array) -> Array:
     tensor([3., 7.])
     """
     kind = input.dtype
-    if kind is other.dtype and kind in _BLAS and input.ndim == 2 and other.ndim == 2:
-        if input.shape[1] == other.shape[0]:
-            return input.dot(other)
+    simple = kind is other.dtype and kind in _BLAS and input.ndim == 2 and other.ndim == 2
+    if simple and input.shape[1] == other.shape[0]:
+        return input.dot(other)
     _check_matmul("matmul", input, other)
-    if input.dtype.kind == "V" or input.itemsize == 2 and input.dtype.kind == "f":
+    if input.dtype.kind == "V" or (input.itemsize == 2 and input.dtype.kind == "f"):
         wide = _quiet_matmul(input.astype(np.float32), other.astype(np.float32))
         return wide.astype(input.dtype)
     return _quiet_matmul(input, other)

@@ -26,7 +26,8 @@ def _max_pool(
     """The largest value of every window and, if train, which tap of the window it came from."""
     out = _out(input.shape, kernel, stride, padding, dilation)
     padded = _padded(input, padding, _lowest(input.dtype))
-    best = winner = None
+    best: Any = None
+    winner: Any = None
     for i, (_, where) in enumerate(taps(kernel, out, stride, dilation)):
         value = padded[where]
         if best is None:

@@ -19,7 +19,8 @@ from .select import where
 @op
 def _prod(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
     """The product over axes."""
-    return np.multiply.reduce(input, axis=axes, dtype=input.dtype, keepdims=keepdim)
+    multiply: Any = np.multiply  # NumPy's stubs know keepdims only as a literal
+    return multiply.reduce(input, axis=axes, dtype=input.dtype, keepdims=keepdim)
 
 
 @_prod.grad

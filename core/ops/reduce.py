@@ -65,7 +65,8 @@ def _sum(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
     if len(axes) == input.ndim and not keepdim:
         y = np.add.reduce(input, None, _wide(input.dtype))
     else:
-        y = np.add.reduce(input, axes, _wide(input.dtype), None, keepdim)
+        add: Any = np.add  # NumPy's stubs know keepdims only as a literal
+        y = add.reduce(input, axis=axes, dtype=_wide(input.dtype), keepdims=keepdim)
     return y if y.dtype is input.dtype else y.astype(input.dtype)
 
 

@@ -8,8 +8,7 @@ from PIL import Image
 
 import sensorium as sn
 from sensorium.errors import DTypeError, ShapeError
-from sensorium.vision.transforms import InterpolationMode
-from sensorium.vision.transforms import functional as F
+from sensorium.vision.transforms import InterpolationMode, functional as F
 from sensorium.vision.transforms._resample import FILTERS, taps
 
 SIZES = [

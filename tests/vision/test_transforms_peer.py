@@ -8,8 +8,7 @@ from PIL import Image
 
 import sensorium as sn
 from sensorium.vision.io import decode_image, open_image
-from sensorium.vision.transforms import ImageClassification
-from sensorium.vision.transforms import functional as F
+from sensorium.vision.transforms import ImageClassification, functional as F
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.peer

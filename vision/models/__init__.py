@@ -13,16 +13,15 @@ Linear(in_features=512, out_features=10, bias=True)
 
 from __future__ import annotations
 
-from ._registry import Builder
-from ._registry import get_model as get_model
-from ._registry import list_models as list_models
-from ._registry import model_config as model_config
-from ._registry import register as register
-from .efficientnet_lite import EfficientNetLite as EfficientNetLite
-from .efficientnet_lite import MBConvBlock as MBConvBlock
-from .resnet import BasicBlock as BasicBlock
-from .resnet import Bottleneck as Bottleneck
-from .resnet import ResNet as ResNet
+from ._registry import (
+    Builder,
+    get_model as get_model,
+    list_models as list_models,
+    model_config as model_config,
+    register as register,
+)
+from .efficientnet_lite import EfficientNetLite as EfficientNetLite, MBConvBlock as MBConvBlock
+from .resnet import BasicBlock as BasicBlock, Bottleneck as Bottleneck, ResNet as ResNet
 from .resnet_small import SmallResNet as SmallResNet
 
 

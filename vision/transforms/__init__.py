@@ -13,20 +13,22 @@ Compose(
 """
 
 from . import functional as functional
-from ._classes import CenterCrop as CenterCrop
-from ._classes import Compose as Compose
-from ._classes import ConvertImageDtype as ConvertImageDtype
-from ._classes import Grayscale as Grayscale
-from ._classes import Identity as Identity
-from ._classes import Lambda as Lambda
-from ._classes import Normalize as Normalize
-from ._classes import Pad as Pad
-from ._classes import PILToTensor as PILToTensor
-from ._classes import Resize as Resize
-from ._classes import ToDtype as ToDtype
-from ._classes import ToImage as ToImage
-from ._classes import ToPILImage as ToPILImage
-from ._classes import ToTensor as ToTensor
-from ._classes import Transform as Transform
+from ._classes import (
+    CenterCrop as CenterCrop,
+    Compose as Compose,
+    ConvertImageDtype as ConvertImageDtype,
+    Grayscale as Grayscale,
+    Identity as Identity,
+    Lambda as Lambda,
+    Normalize as Normalize,
+    Pad as Pad,
+    PILToTensor as PILToTensor,
+    Resize as Resize,
+    ToDtype as ToDtype,
+    ToImage as ToImage,
+    ToPILImage as ToPILImage,
+    ToTensor as ToTensor,
+    Transform as Transform,
+)
 from ._interpolation import InterpolationMode as InterpolationMode
 from ._presets import ImageClassification as ImageClassification

@@ -33,7 +33,7 @@ def kept(arrays: Sequence[np.ndarray], key: Hashable, make: Callable[[], Any]) -
         return make()
     entry = prepack._entry(prepack.owner(arrays[0]))
     where = prepack._where(arrays[0], key)
-    found = entry.kept.get(where) if entry is not None else None
+    found: Any = entry.kept.get(where) if entry is not None else None
     if found is not None and found[0] == stamp:
         return found[1]
     made = make()

@@ -16,8 +16,14 @@ from sensorium.errors import (
     LimitError,
     TruncatedError,
 )
-from sensorium.io import Limits, load, load_metadata, load_safetensors, save_safetensors
-from sensorium.io import safetensors as st
+from sensorium.io import (
+    Limits,
+    load,
+    load_metadata,
+    load_safetensors,
+    safetensors as st,
+    save_safetensors,
+)
 from sensorium.io.dtypes import SAFETENSORS
 
 

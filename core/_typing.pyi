@@ -3,13 +3,9 @@
 Never imported at run time: ``sensorium.methods`` attaches the real ones from the ops.
 """
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
-
+from .tensor import Tensor
 
 class AttachedMethods:
     """The operators with their result, and any other method."""
