@@ -31,7 +31,7 @@ def common(*arrays: Any) -> tuple[Any, ...]:
     """The operands as arrays of their common type; a Python number stays one where that is exact."""
     if len(arrays) == 2:
         a, b = arrays
-        if getattr(a, "dtype", None) == getattr(b, "dtype", 0) and a.dtype in CATEGORY:
+        if hasattr(a, "dtype") and hasattr(b, "dtype") and a.dtype == b.dtype in CATEGORY:
             return arrays  # equal types that are not one object, as some NumPy functions make them
         if b.__class__ in _NUMBERS and getattr(a, "dtype", None) in _WEAK_WITH:
             return arrays
