@@ -5,6 +5,7 @@ Follows ``torch.nn.modules.batchnorm``, ``instancenorm`` and ``normalization``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .. import create
@@ -101,15 +102,19 @@ class _BatchNorm(_Tracking):
         )
 
     def forward(self, input: Tensor) -> Tensor:
+        return self.normalise(input, F.batch_norm)
+
+    def normalise(self, input: Tensor, function: Callable[..., Tensor]) -> Tensor:
+        """function, which is ``batch_norm`` or does more, with this layer's state."""
         if input.array.ndim not in self._ranks:
             self._check_rank(input)
         mean, var = self.running_mean, self.running_var
         if not self.training and mean is not None:
-            return F.batch_norm(input, mean, var, self.weight, self.bias, False, 0.0, self.eps)
+            return function(input, mean, var, self.weight, self.bias, False, 0.0, self.eps)
         if not self.training or not self.track_running_stats:
             mean = var = None
         momentum = self._count_batch() if mean is not None else 0.0
-        return F.batch_norm(input, mean, var, self.weight, self.bias, True, momentum, self.eps)
+        return function(input, mean, var, self.weight, self.bias, True, momentum, self.eps)
 
     def _count_batch(self) -> float:
         """Note one more batch; the weight it has in the running statistics."""

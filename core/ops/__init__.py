@@ -193,6 +193,9 @@ from .max_pool import (
 from .norm import (
     batch_norm as batch_norm,
 )
+from .norm_relu import (
+    batch_norm_relu as batch_norm_relu,
+)
 from .order import (
     ValuesIndices as ValuesIndices,
     argmax as argmax,

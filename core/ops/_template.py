@@ -237,7 +237,11 @@ def build_tape(op: Op) -> Any:
 def _build_record(op: Op, wants: dict[str | None, list[str]]) -> Any:
     inputs = [f"{n}_" for n in op.inputs]
     several = len(op.outputs) > 1
-    shapes = "[v.shape for v in _y], [v.dtype for v in _y]" if several else "_y.shape, _y.dtype"
+    shapes = (
+        "[v.shape for v in _y[:op.differentiable]], [v.dtype for v in _y[:op.differentiable]]"
+        if several
+        else "_y.shape, _y.dtype"
+    )
     saved = "".join(f"{_saved(op, n, wants)}, " for n in op.keeps)
     source = [
         f"def record({', '.join([*op.signature.parameters, *inputs])}, _y, _out):",

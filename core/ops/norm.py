@@ -264,17 +264,24 @@ def batch_norm(
     _check_batch_norm(input, running_mean, running_var, weight, bias, training)
     if not training:
         return _normalise(input, running_mean, running_var, weight, _both(weight, bias, 0), eps)
-    if _count(input.shape) < 2:
-        raise ShapeError(
-            f"batch_norm: training wants more than one value a channel, got x {tuple(input.shape)}"
-        )
-    y, average, spread = _batch_norm_train(
-        input, _both(bias, weight, 1), _both(weight, bias, 0), eps
+    return train_with(
+        _batch_norm_train, input, running_mean, running_var, weight, bias, momentum, eps
     )
-    if running_mean is not None:
-        n = _count(input.shape)
-        _move(running_mean, average.array, momentum)
-        _move(running_var, spread.array * (n / (n - 1)), momentum)
+
+
+def train_with(
+    function: Any, x: Any, mean: Any, var: Any, weight: Any, bias: Any, momentum: float, eps: float
+) -> Any:
+    """The result of function, (y, batch mean, batch variance, ...); the running statistics follow."""
+    n = _count(x.shape)
+    if n < 2:
+        raise ShapeError(
+            f"batch_norm: training wants more than one value a channel, got x {tuple(x.shape)}"
+        )
+    y, average, spread, *_ = function(x, _both(bias, weight, 1), _both(weight, bias, 0), eps)
+    if mean is not None:
+        _move(mean, average.array, momentum)
+        _move(var, spread.array * (n / (n - 1)), momentum)
     return y
 
 

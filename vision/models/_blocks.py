@@ -2,7 +2,7 @@
 
 The layers stay separate modules, so keys, hooks and training are PyTorch's. When nothing could
 tell the difference (eval mode, no gradient wanted, no hooks, plain layers) the step is one fused
-op. Left out: fusing in training mode.
+op; in training norm and relu are.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ def conv_norm(
     if pads is not None:
         (top, bottom), (left, right) = pads
         x = F.pad(x, (left, right, top, bottom))
-    y = norm(conv(x))
+    y = conv(x)
+    if residual is None and _fusable_training(norm, activation):
+        return norm.normalise(y, ops.batch_norm_relu)
+    y = norm(y)
     if residual is not None:
         y = y + residual
     return y if activation is None else activation(y)
@@ -66,7 +69,7 @@ def same_pads(x: Tensor, kernel: int, stride: int) -> Pads | None:
     return tuple((n // 2, n - n // 2) for n in totals) if any(totals) else None
 
 
-# -- the fused step ------------------------------------------------------------------------------
+# -- the fused steps ------------------------------------------------------------------------------
 def _fusable(
     x: Tensor, conv: nn.Module, norm: nn.Module, activation: nn.Module | None, residual: Any
 ) -> bool:
@@ -83,6 +86,12 @@ def _fusable(
         and type(conv.padding) is tuple
         and not (is_grad_enabled() and _wants_grad(x, conv, norm, residual))
     )
+
+
+def _fusable_training(norm: nn.Module, activation: nn.Module | None) -> bool:
+    """Whether norm and relu can be one op in training, too."""
+    plain = type(norm) is nn.BatchNorm2d and type(activation) is nn.ReLU
+    return plain and norm.training and not (norm._hooks or activation._hooks)
 
 
 def _wants_grad(x: Tensor, conv: nn.Module, norm: nn.Module, residual: Any) -> bool:
