@@ -21,6 +21,8 @@ def one_dim(op: str, dim: Any, ndim: int) -> int:
 
 def many_dims(op: str, dim: Any, ndim: int) -> tuple[int, ...]:
     """dim (None, an int, several) as distinct indices from the front; None and () mean all."""
+    if dim.__class__ is int and 0 <= dim < ndim:
+        return (dim,)
     if dim is None or (not isinstance(dim, int) and not hasattr(dim, "__index__") and not len(dim)):
         return tuple(range(ndim))
     dims = (dim,) if hasattr(dim, "__index__") else tuple(dim)

@@ -5,6 +5,7 @@ Three ranges of |x|: up to 0.46875, up to 4, and above; each a quotient of polyn
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,9 @@ def _tail(y: Any) -> Any:
 
 
 def erf_array(x: Any) -> Any:
-    """erf of every element, in the type of x."""
+    """erf of every element, in the type of x; for few elements by Python's own, which starts faster."""
+    if x.__class__ is np.ndarray and x.size <= 64 and x.dtype.kind == "f":
+        return np.array([math.erf(v) for v in x.ravel().tolist()], x.dtype).reshape(x.shape)
     wide = x.astype(np.float64, copy=False)
     y = np.absolute(wide)
     tail = np.copysign(1 - _tail(np.clip(y, 0.46875, 26.0)), wide)

@@ -74,6 +74,9 @@ def where_rule(condition: Any, a: Any, b: Any) -> tuple[Any, ...]:
 
 def optional(*arrays: Any) -> tuple[Any, ...]:
     """The common type of those operands that are there."""
+    first, *rest = arrays
+    if first.dtype in _WEAK_WITH and all(v is None or v.__class__ in _NUMBERS for v in rest):
+        return arrays
     found = iter(common(*(a for a in arrays if a is not None)))
     return tuple(None if a is None else next(found) for a in arrays)
 

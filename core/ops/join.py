@@ -12,7 +12,7 @@ from ._declare import Array, Arrays, op
 from ._dims import many_dims, one_dim, sizes
 from .gather import index_select
 from .index import narrow, select
-from .shape import expand, reshape, unsqueeze
+from .shape import expand, reshape
 
 
 # -- join ----------------------------------------------------------------------------------------
@@ -81,11 +81,29 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     tensors = list(tensors)
     if not tensors:
         raise ShapeError("stack: want at least one tensor, got an empty list")
-    shapes = {tuple(x.shape) for x in tensors}
+    return _stack(tensors, one_dim("stack", dim, tensors[0].ndim + 1))
+
+
+@op(promote="common", warns=False)
+def _stack(tensors: Arrays, dim: int) -> Array:
+    """The tensors side by side along a new dimension."""
+    shapes = {x.shape for x in tensors}
     if len(shapes) > 1:
         raise ShapeError(f"stack: want tensors of one shape, got {sorted(shapes)}")
-    d = one_dim("stack", dim, tensors[0].ndim + 1)
-    return cat([unsqueeze(x, d) for x in tensors], d)
+    place = (slice(None),) * dim + (None,)
+    return np.concatenate([x[place] for x in tensors], axis=dim)
+
+
+@_stack.grad
+def _(g, shapes, dim):
+    head = (slice(None),) * dim
+    return [g[(*head, i)] for i in range(len(shapes[0]))]
+
+
+@_stack.samples(reference=lambda xs, dim: np.moveaxis(np.array([x.tolist() for x in xs]), 0, dim))
+def _(rng):
+    yield [rng.normal(size=(2, 3)), rng.normal(size=(2, 3))], 1
+    yield [rng.normal(size=()), rng.normal(size=())], 0
 
 
 # -- split ---------------------------------------------------------------------------------------

@@ -105,7 +105,8 @@ def tanh(input: Array) -> Array:
 
 @tanh.grad
 def _(g, y):
-    return g * conjugate(1 - y * y)
+    y = conjugate(y)
+    return g - g * y * y
 
 
 @tanh.fast("onednn", when=onednn.takes_costly_eltwise, least=1024)
