@@ -2,144 +2,151 @@
 
     python benchmarks/resnet50_inference.py [--quick] [--rounds N] [--no-compile] [--out FOLDER]
 
-Every contender has the same weights and gets the same image; its logits are compared with ours
-before anything is timed. Peers: PyTorch eager in its default and in the channels-last layout,
-torch.compile, ONNX Runtime. What does not run here is named in the result with the reason.
+Every contender is alone in a process of its own, one for each batch size, and they take turns. All
+have the same weights, which the parent writes once, and get the same image; logits are compared
+with ours before anything is timed. Peers: PyTorch eager in its default and in the channels-last
+layout, torch.compile, ONNX Runtime. What does not run here is named in the result with the reason.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import _harness
-import _torch_models
 import numpy as np
-import torch
-
-import sensorium as sn
-from sensorium.vision import models
 
 ABOUT = "ResNet-50, 224x224, float32, eval mode without gradients. Ratios are ours / theirs."
-OURS, DEFAULT = "sensorium", "torch eager"
+OURS, DEFAULT, LAST = "sensorium", "torch eager", "torch eager, channels-last"
+COMPILED, ONNX = "torch.compile", "ONNX Runtime"
 TARGETS = {1: 0.75, 8: 0.6, 32: 0.6}  # of PyTorch eager, default layout
 TOLERANCE = 1e-4
-
-Infer = Callable[[np.ndarray], np.ndarray]
-Prepare = Callable[[np.ndarray], Callable[[], object]]
+ARRAYS, GRAPH = "resnet50.npz", "resnet50.onnx"  # in the folder that contenders are given
 
 
-# -- contenders: from an image to a call without arguments ---------------------------------------
-def ours(net: _torch_models.ResNet50) -> Prepare:
-    mine = models.resnet50()
-    state = _torch_models.state(net)
-    mine.load_state_dict({key: sn.from_numpy(value) for key, value in state.items()})
-    mine.eval()
+def write_weights(folder: str) -> None:
+    """The net's state dict for ours and PyTorch, and its graph for ONNX Runtime."""
+    import _torch_models
+    import torch
 
-    def prepare(x: np.ndarray) -> Callable[[], object]:
-        image = sn.from_numpy(x)
-
-        def run() -> object:
-            with sn.inference_mode():
-                return mine(image)
-
-        return run
-
-    return prepare
-
-
-def torch_eager(net: torch.nn.Module, layout: torch.memory_format) -> Prepare:
-    copy = _torch_models.ResNet50()
-    copy.load_state_dict(net.state_dict())
-    return torch_run(copy.eval().to(memory_format=layout), layout)
-
-
-def torch_run(net: Callable[[torch.Tensor], object], layout: torch.memory_format) -> Prepare:
-    def prepare(x: np.ndarray) -> Callable[[], object]:
-        image = torch.from_numpy(x).contiguous(memory_format=layout)
-
-        def run() -> object:
-            with torch.inference_mode():
-                return net(image)
-
-        return run
-
-    return prepare
-
-
-def torch_compile(net: torch.nn.Module) -> Prepare:
-    torch._dynamo.reset()
-    return torch_run(torch.compile(net), torch.contiguous_format)
-
-
-def onnx_runtime(net: torch.nn.Module, threads: int) -> Prepare:
-    import onnxruntime
-
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    net = _torch_models.resnet50().eval()
+    np.savez(Path(folder) / ARRAYS, **_torch_models.state(net))
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter that needs no further package is deprecated
-        path = Path(folder) / "resnet50.onnx"
         axes = {"x": {0: "n"}, "y": {0: "n"}}
         torch.onnx.export(
-            net, (torch.zeros(1, 3, 224, 224),), path, input_names=["x"], output_names=["y"],
-            dynamic_axes=axes, dynamo=False,
+            net, (torch.zeros(1, 3, 224, 224),), Path(folder) / GRAPH, input_names=["x"],
+            output_names=["y"], dynamic_axes=axes, dynamo=False,
         )  # fmt: skip
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        providers = ["CPUExecutionProvider"]
-        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    return lambda x: lambda: session.run(None, {"x": x})[0]
 
 
-def contenders(
-    net: torch.nn.Module, options: argparse.Namespace
-) -> Iterator[tuple[str, Callable[[], Prepare]]]:
-    """Names, and how to make each: making may fail."""
-    yield OURS, lambda: ours(net)
-    yield DEFAULT, lambda: torch_eager(net, torch.contiguous_format)
-    yield "torch eager, channels-last", lambda: torch_eager(net, torch.channels_last)
-    if not options.no_compile:
-        yield "torch.compile", lambda: torch_compile(net)
-    yield "ONNX Runtime", lambda: onnx_runtime(net, options.threads)
+def image_of(batch: int) -> np.ndarray:
+    """(batch, 3, 224, 224)."""
+    return np.random.default_rng(batch).normal(size=(batch, 3, 224, 224)).astype(np.float32)
+
+
+# -- contenders: each imports its library in its own process -------------------------------------
+def ours(batch: int, threads: int, folder: str) -> _harness.Run:
+    import sensorium as sn
+    from sensorium.vision import models
+
+    sn.set_num_threads(threads)
+    net, image = models.resnet50(), sn.from_numpy(image_of(batch))
+    with np.load(Path(folder) / ARRAYS) as arrays:
+        net.load_state_dict({key: sn.from_numpy(value) for key, value in arrays.items()})
+    net.eval()
+
+    def run() -> object:
+        with sn.inference_mode():
+            return net(image)
+
+    return run
+
+
+def theirs(
+    batch: int, threads: int, folder: str, last: bool = False, compiled: bool = False
+) -> _harness.Run:
+    """PyTorch, in the channels-last layout or in its default one, eager or compiled."""
+    import _torch_models
+    import torch
+
+    torch.set_num_threads(threads)
+    layout = torch.channels_last if last else torch.contiguous_format
+    net = _torch_models.ResNet50()
+    with np.load(Path(folder) / ARRAYS) as arrays:
+        net.load_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
+    net = net.eval().to(memory_format=layout)
+    call = torch.compile(net) if compiled else net
+    image = torch.from_numpy(image_of(batch)).contiguous(memory_format=layout)
+
+    def run() -> object:
+        with torch.inference_mode():
+            return call(image)
+
+    return run
+
+
+def onnx_runtime(batch: int, threads: int, folder: str) -> _harness.Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    providers = ["CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(str(Path(folder) / GRAPH), options, providers=providers)
+    image = image_of(batch)
+    return lambda: session.run(None, {"x": image})[0]
+
+
+MAKERS: dict[str, Callable[..., _harness.Run]] = {
+    OURS: ours,
+    DEFAULT: theirs,
+    LAST: lambda **settings: theirs(**settings, last=True),
+    COMPILED: lambda **settings: theirs(**settings, compiled=True),
+    ONNX: onnx_runtime,
+}
 
 
 # -- one batch size ------------------------------------------------------------------------------
-def difference(got: object, wanted: np.ndarray) -> float:
-    """The largest difference relative to the largest logit."""
-    return float(np.abs(np.asarray(got) - wanted).max() / np.abs(wanted).max())
-
-
 def start(
-    x: np.ndarray, net: torch.nn.Module, options: argparse.Namespace
-) -> tuple[dict[str, Callable[[], object]], dict[str, str]]:
-    """What runs, and why the rest does not: a peer that cannot run here is a fact to report."""
-    runs: dict[str, Callable[[], object]] = {}
-    skipped = {"torch.compile": "--no-compile"} if options.no_compile else {}
-    for name, make in contenders(net, options):
+    stack: ExitStack, settings: dict[str, object], skipped: dict[str, str]
+) -> dict[str, tuple[_harness.Remote, np.ndarray]]:
+    """What runs, with its logits. A peer that cannot run here is a fact to report: ``skipped``."""
+    running = {}
+    for name in [name for name in MAKERS if name not in skipped]:
         try:
-            run = make()(x)
-            run()
-        except Exception as error:
+            remote = stack.enter_context(_harness.Remote(__file__, name, settings))
+            running[name] = remote, remote.output()
+        except _harness.Failed as error:
             if name in (OURS, DEFAULT):
                 raise
-            skipped[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
-        else:
-            runs[name] = run
-    return runs, skipped
+            skipped[name] = error.why
+    return running
 
 
-def compare(batch: int, net: torch.nn.Module, options: argparse.Namespace) -> _harness.Table:
-    x = np.random.default_rng(batch).normal(size=(batch, 3, 224, 224)).astype(np.float32)
-    runs, skipped = start(x, net, options)
-    wanted = np.asarray(runs[OURS]())
-    checks = {name: difference(run(), wanted) for name, run in runs.items() if name != OURS}
-    for name, far in checks.items():
-        if not far <= TOLERANCE:
-            raise SystemExit(f"batch {batch}: {name} differs from ours by {far:.1e}")
+def check(logits: dict[str, np.ndarray]) -> dict[str, float]:
+    """The largest difference of each to ours, relative to our largest logit."""
+    wanted, checks = logits.pop(OURS), {}
+    for name, got in logits.items():
+        checks[name] = float(np.abs(got - wanted).max() / np.abs(wanted).max())
+        if not checks[name] <= TOLERANCE:
+            raise SystemExit(f"{name} differs from ours by {checks[name]:.1e}")
+    return checks
+
+
+def compare(batch: int, folder: str, options: argparse.Namespace) -> _harness.Table:
+    settings = {"batch": batch, "threads": options.threads, "folder": folder}
+    skipped = {COMPILED: "--no-compile"} if options.no_compile else {}
     rounds = options.rounds or (1 if options.quick else max(7, 25 - batch // 2))
-    times = _harness.race(runs, rounds, warmup=0 if options.quick else 2)
+    with ExitStack() as stack:
+        running = start(stack, settings, skipped)
+        checks = check({name: logits for name, (_, logits) in running.items()})
+        remotes = {name: remote for name, (remote, _) in running.items()}
+        times = _harness.race(remotes, rounds, warmup=0 if options.quick else 2)
     return _harness.Table(
         f"batch {batch}", times, OURS, DEFAULT, TARGETS[batch], checks=checks, skipped=skipped
     )
@@ -148,13 +155,15 @@ def compare(batch: int, net: torch.nn.Module, options: argparse.Namespace) -> _h
 def main() -> None:
     options = _harness.arguments(ABOUT, no_compile="leave out torch.compile")
     report = _harness.Report("resnet50-inference", ABOUT, options.threads)
-    sn.set_num_threads(options.threads)
-    torch.set_num_threads(options.threads)
-    net = _torch_models.resnet50().eval()
-    for batch in (1,) if options.quick else TARGETS:
-        report.tables.append(compare(batch, net, options))
+    with tempfile.TemporaryDirectory() as folder:
+        write_weights(folder)
+        for batch in (1,) if options.quick else TARGETS:
+            report.tables.append(compare(batch, folder, options))
     _harness.finish(report, options)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--contender"]:
+        _harness.serve(MAKERS, *sys.argv[2:])
+    else:
+        main()

@@ -1,7 +1,8 @@
-"""Run every benchmark, one after the other, each in a process of its own.
+"""Run every benchmark, one after the other, each script as a process.
 
     python benchmarks/run.py [--quick] [--rounds N] [--threads N] [--size] [--out FOLDER]
 
+The scripts start a further process for each contender (``_harness.Remote``); ``small_ops`` does not.
 Results go to ``benchmarks/results/<date>-<name>.md`` and ``.json``; ``--quick`` only shows that
 everything runs. Keep the machine quiet: about a quarter of an hour on two cores.
 """

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .autograd.mode import enable_grad, mode
-from .autograd.node import Node, cell_of
+from .autograd.node import Node, Pick, cell_of
 from .backends.cpu import prepack
 from .dtypes import can_cast
 from .errors import AutogradError, DTypeError, ShapeError
@@ -40,6 +40,13 @@ def check_writable(name: str, x: Tensor) -> None:
         raise AutogradError(
             f"{name}: this is a view of a leaf that requires a gradient (shape {tuple(base.shape)}); "
             "use no_grad() to change it in place"
+        )
+    node = x.node
+    picked = node.edges[0].op if node is not None and node.op is Pick else None
+    if mode.enabled and getattr(picked, "read_only", False):
+        raise AutogradError(
+            f"{name}: this value (shape {tuple(x.shape)}) passes the backward hooks of a module "
+            "and cannot be changed in place; use inplace=False, or clone it first"
         )
     flags = getattr(x.array, "flags", None)
     if isinstance(x.array, np.ndarray) and not flags.writeable:  # type: ignore[union-attr]

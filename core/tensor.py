@@ -19,27 +19,7 @@ from .autograd.node import Node, cell_of
 from .device import Device, device_of
 from .dtypes import FLOATING, DType
 from .errors import AutogradError, DeviceError, DTypeError, OutOfBoundsError, ShapeError
-
-
-class Size(tuple[int, ...]):
-    """A shape: a tuple of sizes that also knows its number of elements."""
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """The product of the sizes.
-
-        >>> Size((2, 3)).numel()
-        6
-        """
-        product = 1
-        for n in self:
-            product *= n
-        return product
-
-    def __repr__(self) -> str:
-        return f"sensorium.Size({list(self)})"
-
+from .size import Size
 
 if TYPE_CHECKING:
     from ._typing import AttachedMethods as _Attached

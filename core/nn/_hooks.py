@@ -176,6 +176,7 @@ class _Gate:
     """The op of a node with n inputs that are its n outputs; backward runs ``seen``."""
 
     keeps, lists = (), ()
+    read_only = True  # a write would change what the caller holds, and not its graph
     keeps_none = True  # what nobody used arrives as None: ``_Seen`` knows which zeros to show
 
     def __init__(self, name: str, n: int, seen: Pass) -> None:

@@ -90,8 +90,9 @@ def _fusable(
 
 def _fusable_training(norm: nn.Module, activation: nn.Module | None) -> bool:
     """Whether norm and relu can be one op in training, too."""
-    plain = type(norm) is nn.BatchNorm2d and type(activation) is nn.ReLU
-    return plain and norm.training and not (norm._hooks or activation._hooks)
+    if type(norm) is not nn.BatchNorm2d or type(activation) is not nn.ReLU:
+        return False
+    return norm.training and not (norm._hooks or activation._hooks)
 
 
 def _wants_grad(x: Tensor, conv: nn.Module, norm: nn.Module, residual: Any) -> bool:

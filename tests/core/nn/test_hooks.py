@@ -7,6 +7,7 @@ import pytest
 
 import sensorium as sn
 from sensorium import nn
+from sensorium.errors import AutogradError
 
 
 class Two(nn.Module):
@@ -134,3 +135,12 @@ def test_replaced_gradients_go_on_as_in_pytorch():
         net(x).sum().backward()
         found.append([x.grad.tolist(), *[p.grad.tolist() for p in net.parameters()]])
     assert found[0] == found[1]
+
+
+def test_an_inplace_layer_behind_backward_hooks_is_refused():
+    layer = nn.ReLU(inplace=True)
+    layer.register_full_backward_hook(lambda module, inputs, outputs: None)
+    x = sn.tensor([1.0, -1.0], requires_grad=True) * 2
+    with pytest.raises(AutogradError, match=r"relu_.*\(2,\).*backward hooks.*inplace=False"):
+        layer(x)
+    assert x.tolist() == [2.0, -2.0]
