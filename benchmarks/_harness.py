@@ -30,7 +30,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -170,8 +169,8 @@ def serve(makers: dict[str, Callable[..., Run]], name: str, arguments: str) -> N
                     break
                 print(reply(run, *line.rstrip("\n").split(" ", 1)), file=answers)
         except Exception as error:
-            traceback.print_exc()
             print(reason(error), file=answers)
+            raise  # the traceback goes to stderr, the process ends
 
 
 def reply(run: Run, command: str, argument: str = "") -> float:

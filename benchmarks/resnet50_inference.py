@@ -16,6 +16,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import _harness
@@ -105,8 +106,8 @@ def onnx_runtime(batch: int, threads: int, folder: str) -> _harness.Run:
 MAKERS: dict[str, Callable[..., _harness.Run]] = {
     OURS: ours,
     DEFAULT: theirs,
-    LAST: lambda **settings: theirs(**settings, last=True),
-    COMPILED: lambda **settings: theirs(**settings, compiled=True),
+    LAST: partial(theirs, last=True),
+    COMPILED: partial(theirs, compiled=True),
     ONNX: onnx_runtime,
 }
 

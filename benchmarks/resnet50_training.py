@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import _harness
@@ -94,7 +95,7 @@ def theirs(n: int, threads: int, weights: str, last: bool = False) -> Step:
 MAKERS: dict[str, Callable[..., Step]] = {
     OURS: ours,
     DEFAULT: theirs,
-    LAST: lambda **settings: theirs(**settings, last=True),
+    LAST: partial(theirs, last=True),
 }
 
 

@@ -20,6 +20,12 @@ from sensorium.errors import (
     RateLimitError,
 )
 
+# urllib3 refuses some headers while it reads them and leaves its socket, already told to close, to
+# the garbage collector; Python 3.13 says so
+pytestmark = pytest.mark.filterwarnings(
+    r"ignore:Exception ignored in. <socket.socket \[closed\]:pytest.PytestUnraisableExceptionWarning"
+)
+
 
 # -- 7, 8: statuses --------------------------------------------------------------------------------
 @pytest.mark.parametrize("line", ["429 Too Many", "503 Busy", "500 X", "502 X", "504 X", "408 X"])
