@@ -16,6 +16,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Hashable
+from itertools import count
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,19 +26,26 @@ from .memory import pointer
 T = TypeVar("T")
 
 
+_numbers = count()
+
+
 class _Owned:
-    """What is kept for one owner. ``version`` grows with every write."""
+    """What is kept for one owner. Every write gives it a ``version`` that nothing ever had before."""
 
     __slots__ = ("kept", "ref", "shared", "version")
 
     def __init__(self, owner: object, forget: Callable[[weakref.ref], None]):
         self.ref = weakref.ref(owner, forget)
         self.kept: dict[tuple, object] = {}
-        self.version, self.shared = 0, False
+        self.version, self.shared = next(_numbers), False
 
 
 _owned: dict[int, _Owned] = {}  # by id of the owner; an entry dies with its owner
-_lock = threading.RLock()  # re-entrant: a weak reference's callback may come at any allocation
+lock = threading.RLock()  # re-entrant: a weak reference's callback may come at any allocation
+
+
+changes = [0]
+"""Counts every write, hand-over and death of watched memory: while it stands still, nothing did."""
 
 
 def owner(array: np.ndarray) -> object:
@@ -55,18 +63,24 @@ def owner(array: np.ndarray) -> object:
         found = below
 
 
-def _entry(holder: object) -> _Owned | None:
+def entry_of(holder: object) -> _Owned | None:
     """The entry of an owner, made on demand; None for what cannot be watched."""
     number = id(holder)
     entry = _owned.get(number)
     if entry is not None and entry.ref() is holder:
         return entry
 
-    def forget(ref: weakref.ref, owned: dict[int, _Owned] = _owned, lock: Any = _lock) -> None:
-        with lock:  # bound as defaults: at interpreter exit the module's names are gone already
+    def forget(
+        ref: weakref.ref,
+        owned: dict[int, _Owned] = _owned,
+        guard: Any = lock,
+        changed: list[int] = changes,
+    ) -> None:
+        with guard:  # bound as defaults: at interpreter exit the module's names are gone already
             found = owned.get(number)
             if found is not None and found.ref is ref:
                 del owned[number]
+                changed[0] += 1
 
     try:
         entry = _owned[number] = _Owned(holder, forget)
@@ -80,7 +94,7 @@ _SEEN = object()  # used once since the last write: worth packing the next time
 
 def packed(array: np.ndarray, key: Hashable, make: Callable[[np.ndarray], T]) -> T:
     """make(array), or what it returned for this key since the memory was last written."""
-    found = _quick(array, where := _where(array, key))
+    found = _quick(array, where := place_of(array, key))
     return found if found is not None else _make(array, where, make)
 
 
@@ -92,7 +106,7 @@ def packed_when_reused(
     For primitives that can also read the plain layout: a weight that changes with every step is
     then never packed, one that stays is from its second use on.
     """
-    where = _where(array, key)
+    where = place_of(array, key)
     found = _quick(array, where)
     if found is None:
         _note(array, where)
@@ -100,7 +114,7 @@ def packed_when_reused(
     return _make(array, where, make) if found is _SEEN else found
 
 
-def _where(array: np.ndarray, key: Hashable) -> tuple:
+def place_of(array: np.ndarray, key: Hashable) -> tuple:
     return key, pointer(array), array.shape, array.strides
 
 
@@ -116,18 +130,18 @@ def _quick(array: np.ndarray, where: tuple) -> Any:
 
 
 def _note(array: np.ndarray, where: tuple) -> None:
-    with _lock:
-        entry = _entry(owner(array))
+    with lock:
+        entry = entry_of(owner(array))
         if entry is not None and not entry.shared:
             entry.kept[where] = _SEEN
 
 
 def _make(array: np.ndarray, where: tuple, make: Callable[[np.ndarray], T]) -> T:
-    with _lock:
-        entry = _entry(owner(array))
+    with lock:
+        entry = entry_of(owner(array))
         before = entry.version if entry else 0
     made = make(array)
-    with _lock:  # a write during make() leaves a newer version behind: then keep nothing
+    with lock:  # a write during make() leaves a newer version behind: then keep nothing
         if entry is not None and entry.version == before and not entry.shared:
             entry.kept[where] = made
     return made
@@ -139,37 +153,40 @@ def written(array: np.ndarray) -> None:
         return
     entry = _owned.get(id(owner(array)))
     if entry is not None:
-        with _lock:
-            entry.version += 1
+        with lock:
+            changes[0] += 1
+            entry.version = next(_numbers)
             entry.kept.clear()
 
 
 def exposed(array: np.ndarray) -> None:
     """Never keep anything for this memory again: others may write it without telling."""
-    with _lock:
-        entry = _entry(owner(array))
+    with lock:
+        entry = entry_of(owner(array))
         if entry is not None:
-            entry.version, entry.shared = entry.version + 1, True
+            changes[0] += 1
+            entry.version, entry.shared = next(_numbers), True
             entry.kept.clear()
 
 
 def kept() -> int:
     """How many packed copies are held at present."""
-    with _lock:
+    with lock:
         values = [value for entry in list(_owned.values()) for value in entry.kept.values()]
     return sum(value is not _SEEN for value in values)
 
 
 def forget() -> None:
     """Drop every packed copy; owners handed to others stay marked."""
-    with _lock:
+    with lock:
+        changes[0] += 1
         for entry in list(_owned.values()):
-            entry.version += 1
+            entry.version = next(_numbers)
             entry.kept.clear()
 
 
 # A child must not be born while another thread holds the lock: it could never be released there.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+        before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
     )
