@@ -291,6 +291,9 @@ def _reconnect(array: Any, edge: Any) -> Any:
 
 
 # -- handing gradients on ------------------------------------------------------------------------
+_SMALL = 4096  # elements; below, a new array costs less than finding out whose the old one is
+
+
 def _deposit(pending: dict[Any, Any], edge: Any, g: Any) -> None:
     """Add g to what waits at edge."""
     target = edge if edge.__class__ is Node else edge.array
@@ -299,7 +302,9 @@ def _deposit(pending: dict[Any, Any], edge: Any, g: Any) -> None:
     before = pending.get(edge)
     if before is None:
         pending[edge] = g
-    elif not isinstance(g, Tensor) and getrefcount(before) <= 3 and _owns(before):
+    elif g.__class__ is not np.ndarray or g.size < _SMALL:
+        pending[edge] = before + g
+    elif getrefcount(before) <= 3 and _owns(before):
         pending[edge] = _add_into(before, g)
     else:
         pending[edge] = before + g

@@ -294,11 +294,12 @@ def _cells(op: Op, wants: dict[str | None, list[str]]) -> list[str]:
     if op.lists:
         kept = f"tuple(map(cell_of, {op.lists[0]}))" if op.lists[0] in op.keeps else "()"
         return [f"_node.cells = {kept}; _node.stamp = sum(c[0] for c in _node.cells)"]
-    cells = []
+    cells, single = [], len(op.inputs) == 1
     for n in op.keeps:
         condition = _condition(op, n, wants)
         if n in op.inputs:
-            cells.append(f"cell_of({n})" + (f" if {condition} else NO_CELL" if condition else ""))
+            found = f"{n}.cell or cell_of({n})" if single else f"cell_of({n})"
+            cells.append(found + (f" if {condition} else NO_CELL" if condition else ""))
         elif n in op.outputs and len(op.outputs) == 1:
             cells.append("out_cell")
     lines = ["out_cell = _out.cell = [0]"] if "out_cell" in cells else []

@@ -73,17 +73,14 @@ def add_into(total: Any, share: Any) -> Any:
 
 
 # -- sub -----------------------------------------------------------------------------------------
-@op(promote="common")
+@op(kernel=np.subtract, promote="common")
 def sub(input: Array, other: Array) -> Array:
-    """input - other, elementwise.
+    """input - other, elementwise; booleans have no difference.
 
     >>> import sensorium as sn
     >>> sn.sub(sn.tensor([3.0, 2.0]), sn.tensor(1.0))
     tensor([2., 1.])
     """
-    if getattr(input, "dtype", None) == np.bool_ and getattr(other, "dtype", None) == np.bool_:
-        raise DTypeError("sub: booleans cannot be subtracted; use bitwise_xor or logical_not")
-    return np.subtract(input, other)
 
 
 @sub.grad("input")

@@ -17,6 +17,8 @@ from ._samples import any_sign, each, positive
 
 def conjugate(x: Any) -> Any:
     """The complex conjugate; a real value, array, Tensor or number as it is."""
+    if x.__class__ is np.ndarray:
+        return x if x.dtype.kind != "c" else np.conjugate(x)
     if getattr(x, "dtype", None) is None or x.dtype.kind != "c":
         return x
     from .complex import conj
