@@ -77,18 +77,24 @@ def _tap_matrices(weight: Any, groups: int, place: tuple[int, ...]) -> Any:
     return tap.reshape(groups, -1, tap.shape[1]).transpose(0, 2, 1)
 
 
+def _wide(*arrays: Any) -> list[Any]:
+    """Half types as float32, in which their products add up."""
+    return [a.astype(np.float32) if a.dtype.itemsize == 2 else a for a in arrays]
+
+
 # -- the three ops ---------------------------------------------------------------------------------
 @op
 def _conv(
     input: Array, weight: Array, stride: Any, padding: Pairs, dilation: Any, groups: int
 ) -> Array:
     """The convolution of (N, C, *n) with (O, C / groups, *k)."""
+    kind, (input, weight) = input.dtype, _wide(input, weight)
     out = _out_sizes(input.shape, weight.shape, stride, padding, dilation)
     padded = _pad_spatial(input, padding)
     total: Any = 0
     for place, where in taps(weight.shape[2:], out, stride, dilation):
         total = total + _grouped(padded[where], groups) @ _tap_matrices(weight, groups, place)
-    return _ungrouped(total, input.shape[0], out)
+    return _ungrouped(total, input.shape[0], out).astype(kind, copy=False)
 
 
 @_conv.grad("input")
@@ -106,6 +112,7 @@ def _conv_input_grad(
     g: Array, weight: Array, shape: Any, stride: Any, padding: Pairs, dilation: Any, groups: int
 ) -> Array:
     """What g (N, O, *out) sends back to an input of the given shape: the transposed convolution."""
+    kind, (g, weight) = g.dtype, _wide(g, weight)
     padded = [n + a + b for n, (a, b) in zip(shape[2:], padding)]
     total = np.zeros((shape[0], *padded, shape[1]), g.dtype, like=g)  # channels last
     total = total.transpose(0, total.ndim - 1, *range(1, total.ndim - 1))
@@ -114,7 +121,7 @@ def _conv_input_grad(
         back = rows @ _tap_matrices(weight, groups, place).transpose(0, 2, 1)
         total[where] += _ungrouped(back, g.shape[0], g.shape[2:])
     inside = tuple(slice(a, a + n) for n, (a, _) in zip(shape[2:], padding))
-    return total[(slice(None), slice(None), *inside)]
+    return total[(slice(None), slice(None), *inside)].astype(kind, copy=False)
 
 
 @_conv_input_grad.grad("g")
@@ -132,13 +139,14 @@ def _conv_weight_grad(
     g: Array, input: Array, shape: Any, stride: Any, padding: Pairs, dilation: Any, groups: int
 ) -> Array:
     """The correlation of g (N, O, *out) with the input: the gradient of a weight of that shape."""
+    kind, (g, input) = g.dtype, _wide(g, input)
     padded = _pad_spatial(input, padding)
     total: Any = np.zeros(shape, g.dtype, like=g)
     rows = _grouped(g, groups).transpose(0, 2, 1)  # (G, O / G, N * out)
     for place, where in taps(shape[2:], g.shape[2:], stride, dilation):
         tap = rows @ _grouped(padded[where], groups)  # (G, O / G, C / G)
         total[(..., *place)] = tap.reshape(shape[:2])
-    return total
+    return total.astype(kind, copy=False)
 
 
 @_conv_weight_grad.grad("g")
