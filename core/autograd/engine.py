@@ -305,7 +305,9 @@ def _deposit(pending: dict[Any, Any], edge: Any, g: Any) -> None:
     elif g.__class__ is not np.ndarray or g.size < _SMALL:
         pending[edge] = before + g
     elif getrefcount(before) <= 3 and _owns(before):
-        pending[edge] = _add_into(before, g)
+        from ..ops.arithmetic import add_into
+
+        pending[edge] = add_into(before, g)
     else:
         pending[edge] = before + g
 
@@ -318,12 +320,6 @@ def _owns(array: Any) -> bool:
     return owner is None or (
         isinstance(owner, np.ndarray) and owner.size == array.size and getrefcount(owner) <= 3
     )
-
-
-def _add_into(before: Any, g: Any) -> Any:
-    from ..ops.arithmetic import add_into
-
-    return add_into(before, g)
 
 
 def _conform(g: Any, target: Any) -> Any:
