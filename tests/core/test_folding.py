@@ -83,3 +83,11 @@ def test_a_training_step_in_between_is_seen(layers):
     optimizer.step()
     norm.eval()
     assert agrees(conv, norm, x)
+
+
+def test_batch_norm_with_relu_does_not_hide_a_nan():
+    x = sn.randn(4, 16, 8, 8)
+    x[1, 3, 0, 0] = float("nan")
+    found = ops.batch_norm_relu(x, None, None, sn.ones(16), sn.zeros(16), training=True)
+    broken = np.isnan(found.array).all(axis=(0, 2, 3))
+    assert broken[3] and broken.sum() == 1
