@@ -13,8 +13,10 @@ Linear(in_features=512, out_features=10, bias=True)
 
 from __future__ import annotations
 
+from sensorium.hub.builders import Builder
+
 from ._registry import (
-    Builder,
+    builder,
     get_model as get_model,
     list_models as list_models,
     model_config as model_config,
@@ -27,7 +29,7 @@ from .resnet_small import SmallResNet as SmallResNet
 
 def __getattr__(name: str) -> Builder:
     if name in list_models():
-        return Builder(name)
+        return builder(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

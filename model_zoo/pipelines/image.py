@@ -1,14 +1,10 @@
-"""Pipelines: from what a user has to labelled results, one class a task.
-
-Here: image classification. A pipeline holds a model in eval mode with its ``preprocess`` and names
-its outputs; ``sensorium.hub.pipeline`` makes one.
-"""
+"""Image classification: from photographs to the most probable classes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,14 +15,9 @@ from sensorium.tensor import Tensor
 from sensorium.vision import labels as lists
 from sensorium.vision.io import open_image
 
+from ._results import Label
+
 Photo = Any  # a path, a file's bytes, a Pillow image, or an array or Tensor (C, H, W)
-
-
-class Label(NamedTuple):
-    """The name of a class and its probability."""
-
-    name: str
-    score: float
 
 
 class ImageClassification:
