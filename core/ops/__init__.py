@@ -38,6 +38,7 @@ from .arithmetic import (
     true_divide as true_divide,
     trunc_divide as trunc_divide,
 )
+from .attention import scaled_dot_product_attention as scaled_dot_product_attention
 from .avg_pool import (
     avg_pool1d as avg_pool1d,
     avg_pool2d as avg_pool2d,

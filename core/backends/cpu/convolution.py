@@ -122,13 +122,18 @@ def _check(g: Geometry, bias: np.ndarray | None, residual: np.ndarray | None) ->
         raise EngineError(f"conv: residual {residual.shape} does not fit the result {g.y_shape}")
 
 
-def fused(activation: str | None, residual: Desc | None) -> list[tuple]:
+Activation = str | tuple[str, float, float] | None  # a name, or one with alpha and beta of its own
+
+
+def fused(activation: Activation, residual: Desc | None) -> list[tuple]:
     """The post-ops: + residual, then the activation."""
     ops: list[tuple] = []
     if residual is not None:
         ops.append(("binary", c.BINARY["add"], residual))
-    if activation is not None:
+    if isinstance(activation, str):
         ops.append(("eltwise", *c.FUSED[activation]))
+    elif activation is not None:
+        ops.append(("eltwise", c.FUSED[activation[0]][0], *activation[1:]))
     return ops
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import constants as c, layout, memory
-from .convolution import fused
+from .convolution import Activation, fused
 from .library import EngineError
 from .memory import DATA_TYPES, Desc, Primitive, PrimitiveDesc, plans, pointer
 
@@ -186,14 +186,14 @@ def matmul(
     b: np.ndarray,
     bias: np.ndarray | None = None,
     *,
-    activation: str | None = None,
+    activation: Activation = None,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
     """y[..., i, j] = activation(sum_k a[..., i, k] b[..., k, j] + bias[j]).
 
     Shapes: a (..., M, K), b (..., K, N), bias (N,), result (..., M, N) with the batch axes
     broadcast; ``out`` takes the result and must not overlap the operands. float32 or bfloat16,
-    the same for all.
+    the same for all. activation: a name of ``constants.FUSED``, or (name, alpha, beta).
     """
     key = (
         "matmul", a.dtype, a.shape, a.strides, b.dtype, b.shape, b.strides,

@@ -5,6 +5,7 @@ Importing it loads nothing: the first call that needs oneDNN does.
 
 from __future__ import annotations
 
+from .attention import attention
 from .convolution import conv_backward_data, conv_backward_weights, conv_forward
 from .eltwise import binary, eltwise, eltwise_backward
 from .layout import empty_channels_last, is_channels_last
@@ -19,6 +20,7 @@ from .norm import (
 )
 from .pooling import pool_backward, pool_forward, pool_indices
 from .predicates import (
+    takes_attention,
     takes_batch_norm,
     takes_binary,
     takes_conv,
@@ -39,6 +41,7 @@ from .threads import get_num_threads, set_num_threads
 __all__ = [
     "EngineError",
     "Unsupported",
+    "attention",
     "available",
     "batch_norm_backward",
     "batch_norm_forward_train",
@@ -65,6 +68,7 @@ __all__ = [
     "set_num_threads",
     "softmax",
     "softmax_backward",
+    "takes_attention",
     "takes_batch_norm",
     "takes_binary",
     "takes_conv",

@@ -78,6 +78,19 @@ def takes_layer_norm(x: Any, *_: Any) -> bool:
     return x.size >= COSTLY_FROM and x.ndim >= 1 and _runs(x)
 
 
+def takes_attention(query: Any, key: Any, value: Any, mask: Any, *_: Any) -> bool:
+    """attention(query, key, value, mask) of (N, H, L, E). One query is left to the formula: a step of
+    generation has another number of keys each time, and would make a primitive for every one."""
+    return (
+        query.ndim == key.ndim == value.ndim == 4
+        and (query.shape[2] > 1 and key.size * query.shape[2] > MATMUL_FROM)
+        and query.shape[:2] == key.shape[:2] == value.shape[:2]
+        and (query.shape[3] == key.shape[3] and key.shape[2] == value.shape[2] > 0)
+        and (value.size > 0 and (mask is None or _same(query, mask)))
+        and (_same(query, key) and _same(query, value) and query.dtype == FLOAT32 and _runs(query))
+    )
+
+
 def takes_softmax(x: Any, *_: Any) -> bool:
     """Softmax and log-softmax along any axis."""
     return x.size >= COSTLY_FROM and x.ndim >= 1 and _runs(x)
