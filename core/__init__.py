@@ -93,6 +93,7 @@ from .ops import (
     allclose as allclose,
     amax as amax,
     amin as amin,
+    angle as angle,
     any as any,
     argmax as argmax,
     argmin as argmin,
@@ -111,6 +112,7 @@ from .ops import (
     clamp as clamp,
     clamp as clip,
     clone as clone,
+    complex as complex,
     conj as conj,
     cos as cos,
     cumprod as cumprod,
@@ -140,6 +142,7 @@ from .ops import (
     isfinite as isfinite,
     isinf as isinf,
     isnan as isnan,
+    istft as istft,
     le as le,
     log as log,
     log1p as log1p,
@@ -173,6 +176,7 @@ from .ops import (
     norm as norm,
     outer as outer,
     permute as permute,
+    polar as polar,
     pow as pow,
     prod as prod,
     real as real,
@@ -199,6 +203,7 @@ from .ops import (
     squeeze as squeeze,
     stack as stack,
     std as std,
+    stft as stft,
     sub as sub,
     sub as subtract,
     sum as sum,
@@ -215,6 +220,8 @@ from .ops import (
     unflatten as unflatten,
     unsqueeze as unsqueeze,
     var as var,
+    view_as_complex as view_as_complex,
+    view_as_real as view_as_real,
     where as where,
 )
 from .random import (
@@ -233,12 +240,19 @@ from .tensor import (
     Size as Size,
     Tensor as Tensor,
 )
+from .windows import (
+    bartlett_window as bartlett_window,
+    blackman_window as blackman_window,
+    hamming_window as hamming_window,
+    hann_window as hann_window,
+    kaiser_window as kaiser_window,
+)
 
 _methods.attach()
 
 __version__ = "0.1.0"
 
-_LAZY = {"nn", "optim", "data", "io", "cuda", "hub", "vision", "text", "audio", "model_zoo"}
+_LAZY = {"fft", "nn", "optim", "data", "io", "cuda", "hub", "vision", "text", "audio", "model_zoo"}
 _LAZY_NAMES = {"save": "serialization", "load": "serialization"}
 
 

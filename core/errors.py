@@ -70,6 +70,10 @@ class DecodeError(FormatError):
     """An image or recording that cannot be decoded faithfully."""
 
 
+class TokenizerError(FormatError):
+    """A tokenizer's file is damaged or unsafe, or its library gave up on a text."""
+
+
 # -- hub -----------------------------------------------------------------------------------------
 class HubError(SensoriumError, OSError):
     """Something between a name and its verified file went wrong."""

@@ -26,14 +26,14 @@ from .tensor import Tensor
 
 # -- methods that are the op itself, self as its first argument ----------------------------------
 METHODS = """
-    abs add addmm all allclose amax amin any argmax argmin argsort atan bitwise_and bitwise_not
+    abs add addmm all allclose amax amin angle any argmax argmin argsort atan bitwise_and bitwise_not
     bitwise_or bitwise_xor bmm broadcast_to ceil chunk clamp clone conj contiguous cos cumprod cumsum div dot
     eq equal exp exp2 expand expm1 flatten flip floor floor_divide fmod gather ge gt index_add
-    index_put index_select isclose isfinite isinf isnan le log log10 log1p log2 log_softmax logical_and
+    index_put index_select isclose isfinite isinf isnan istft le log log10 log1p log2 log_softmax logical_and
     logical_not logical_or logical_xor logsumexp lt masked_fill masked_select matmul max maximum mean
     min minimum mm movedim mul mv nansum narrow ne neg nonzero norm outer permute pow prod reciprocal
     relu remainder repeat repeat_interleave reshape roll round rsqrt scatter scatter_add select sgn
-    sigmoid sign sin softmax sort split sqrt square squeeze std sub sum t tan tanh tile topk transpose
+    sigmoid sign sin softmax sort split sqrt square squeeze std stft sub sum t tan tanh tile topk transpose
     trunc unbind unflatten unsqueeze var view
 """.split()  # noqa: SIM905  (a line a name would fill three pages)
 

@@ -13,8 +13,14 @@ A cards file is JSON, one per family::
 
 A row wins over its defaults; ``config``, ``preprocessing`` and ``metrics`` are merged key by key.
 The fields and which are required are those of ``Card`` and ``Weights``. No hash, no entry: each
-set of weights has ``sha256`` or ``hash_prefix``, and where the file name publishes a prefix
+file has ``sha256``, ``hash_prefix`` or ``git_sha1``, and where the file name publishes a prefix
 (``name-<digits>.pth``) the two must agree. Exactly one set of a model's weights is the default.
+
+``files`` are companions of the weights (a tokenizer, a vocabulary), fetched and verified like them
+and handed to the zoo's ``preprocess``; ``shards`` are the files that a sharded checkpoint's index
+names, which is then what ``sources`` and the hash of the weights mean::
+
+    "files": {"tokenizer.json": {"sources": ["https://..."], "sha256": "...", "bytes": 466247}}
 
 Besides the schemes of ``sources``, ``local:path`` is relative to the folder (or ``hf://``
 repository) that the cards belong to, and may not leave it.
@@ -40,29 +46,39 @@ from .expect import Expect, published_prefix
 SCHEMA = 1
 _LIMIT = 8 << 20
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_FILE = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)?[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Weights:
-    """One published set of weights: where it is, what it must hash to, and its facts."""
+class File:
+    """One file: where it is and what it must hash to."""
 
-    name: str  # "imagenet1k_v1"
     sources: list[str]  # in order of preference
-    licence: str  # SPDX where there is one
     sha256: str | None = None
     hash_prefix: str | None = None
+    git_sha1: str | None = None  # git's hash of the content, where no sha256 is published
     bytes: int | None = None  # the most bytes the file may have
-    default: bool = False
-    metrics: dict[str, float] = field(default_factory=dict)  # as published, not measured here
-    preprocessing: dict[str, Any] = field(default_factory=dict)
-    labels: str = ""  # name of a list of class names; empty for none
-    recipe: str = ""  # how it was trained, or where that is told
-    note: str = ""
 
     @property
     def expect(self) -> Expect:
         """What ``fetch`` checks."""
-        return Expect(self.sha256, self.hash_prefix, self.bytes)
+        return Expect(self.sha256, self.hash_prefix, self.bytes, self.git_sha1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weights(File):
+    """One published set of weights: its file, and what is true of it."""
+
+    name: str  # "imagenet1k_v1"
+    licence: str  # SPDX where there is one
+    default: bool = False
+    metrics: dict[str, float] = field(default_factory=dict)  # as published, not measured here
+    preprocessing: dict[str, Any] = field(default_factory=dict)
+    labels: str | list[str] = ""  # class names, or the name of a list of them; empty for none
+    files: dict[str, File] = field(default_factory=dict)  # companions by their names
+    shards: dict[str, File] = field(default_factory=dict)  # by the names in the index
+    recipe: str = ""  # how it was trained, or where that is told
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +106,12 @@ class Card:
 # -- the checker ---------------------------------------------------------------------------------
 _TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "str": (lambda value: isinstance(value, str), "text"),
+    "str | list[str]": (
+        lambda value: isinstance(value, str)
+        or (isinstance(value, list) and all(isinstance(item, str) for item in value)),
+        "text or a list of text",
+    ),
+    "dict[str, File]": (lambda value: isinstance(value, dict), "an object"),
     "bool": (lambda value: isinstance(value, bool), "true or false"),
     "int": (lambda value: type(value) is int and value > 0, "a positive whole number"),
     "float": (lambda value: type(value) in {int, float}, "a number"),
@@ -128,7 +150,7 @@ def parse_cards(data: bytes, *, name: str, root: str) -> list[Card]:
     >>> parse_cards(b'{"schema": 1, "family": "x", "models": []}', name="x.json", root=".")
     []
     """
-    table = _table(_json(data, name), name)
+    table = _table(strict_json(data, name), name)
     known = {"schema", "family", "docs", "defaults", "weights_defaults", "models"}
     for unknown in sorted(table.keys() - known):
         raise CardError(f"{name}: unknown field {unknown!r}; the fields are {sorted(known)}")
@@ -151,16 +173,17 @@ def parse_cards(data: bytes, *, name: str, root: str) -> list[Card]:
 def dump(card: Card) -> bytes:
     """A cards file with this one model, every field in place; ``parse_cards`` reads it back."""
     model = asdict(card)
-    table = {"schema": SCHEMA, "family": model.pop("family"), "models": [_given(model)]}
-    return (json.dumps(table, indent=1) + "\n").encode()
+    family, rows = model.pop("family"), model.pop("weights")
+    for row in rows:
+        for table in ("files", "shards"):
+            row[table] = {name: _given(file) for name, file in row[table].items()}
+    models = [_given(model) | {"weights": [_given(row) for row in rows]}]
+    return (json.dumps({"schema": SCHEMA, "family": family, "models": models}, indent=1)).encode()
 
 
-def _given(value: dict[str, Any]) -> dict[str, Any]:
-    """Without the fields that are not set; the same for each of the weights."""
-    kept = {name: item for name, item in value.items() if item not in (None, "", {})}
-    if "weights" in kept and isinstance(kept["weights"], list):
-        kept["weights"] = [_given(row) for row in kept["weights"]]
-    return kept
+def _given(row: dict[str, Any]) -> dict[str, Any]:
+    """Without the fields that are not set."""
+    return {name: value for name, value in row.items() if value not in (None, "", {})}
 
 
 def _card(
@@ -180,21 +203,52 @@ def _card(
 
 def _weights(row: dict[str, Any], shared: dict[str, Any], where: str, root: str) -> Weights:
     row = _check(Weights, _merge(shared, row), where)
-    if not row["sources"]:
-        raise CardError(f"{where}.sources: wanted at least one source, got []")
-    row["sources"] = [_source(text, f"{where}.sources", root) for text in row["sources"]]
+    row["sources"] = _sources(row["sources"], where, root)
+    for table in row.keys() & {"files", "shards"}:
+        row[table] = {
+            file_name(name, f"{where}.{table}"): _file(item, f"{where}.{table}[{name!r}]", root)
+            for name, item in row[table].items()
+        }
     weights = Weights(**row)
+    _check_hash(weights, where)
+    return weights
+
+
+def _file(row: object, where: str, root: str) -> File:
+    checked = _check(File, _table(row, where), where)
+    file = File(**{**checked, "sources": _sources(checked["sources"], where, root)})
+    _check_hash(file, where)
+    return file
+
+
+def _check_hash(file: File, where: str) -> None:
     try:
-        digits = weights.expect.digits
+        expect = file.expect
     except SensoriumError as error:
         raise CardError(f"{where}: {error}") from None
-    if not digits:
+    if not expect.known:
         raise CardError(f"{where}: neither sha256 nor hash_prefix; no hash, no entry")
-    for source in weights.sources:
-        published = published_prefix(sources.file_name(source)) or digits
-        if not (digits.startswith(published) or published.startswith(digits)):
-            raise CardError(f"{where}: the hash is {digits}, the file name says {published}")
-    return weights
+    for source in file.sources:
+        published = published_prefix(sources.file_name(source)) or expect.digits
+        if not (expect.digits.startswith(published) or published.startswith(expect.digits)):
+            raise CardError(f"{where}: the hash is {expect.digits}, the file name says {published}")
+
+
+def file_name(name: str, where: str) -> str:
+    """The name of a file beside weights, in at most one sub-folder; it never leaves its folder.
+
+    >>> file_name("1_Pooling/config.json", "files")
+    '1_Pooling/config.json'
+    """
+    if not _FILE.fullmatch(name) or len(name) > 200:
+        raise CardError(f"{where}: {name[:200]!r} is no name of a file beside the weights")
+    return name
+
+
+def _sources(given: list[str], where: str, root: str) -> list[str]:
+    if not given:
+        raise CardError(f"{where}.sources: wanted at least one source, got []")
+    return [_source(text, f"{where}.sources", root) for text in given]
 
 
 def _source(text: str, where: str, root: str) -> str:
@@ -224,11 +278,16 @@ def _check(kind: type, row: dict[str, Any], where: str) -> dict[str, Any]:
         accepts, wanted = _TYPES[str(entry.type).removesuffix(" | None")]
         if not accepts(row[name]):
             raise CardError(f"{where}.{name}: wanted {wanted}, got {_show(row[name])}")
-    if not _NAME.fullmatch(row["name"]):
-        raise CardError(
-            f"{where}.name: lower-case letters, digits, '_', '-', '.', not {row['name']!r}"
-        )
+    if "name" in row:
+        model_name(row["name"], where)
     return dict(row)
+
+
+def model_name(name: str, where: str) -> str:
+    """The name if a card or a set of weights may have it."""
+    if not _NAME.fullmatch(name):
+        raise CardError(f"{where}.name: lower-case letters, digits, '_', '-', '.', not {name!r}")
+    return name
 
 
 def _merge(shared: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
@@ -249,7 +308,9 @@ def _distinct(names: Iterable[str], what: str) -> None:
 
 
 # -- JSON, strictly ------------------------------------------------------------------------------
-def _json(data: bytes, name: str) -> object:
+def strict_json(data: bytes, name: str) -> object:
+    """One JSON value without duplicate keys or NaN; ``CardError`` names the file."""
+
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         _distinct((key for key, _ in pairs), f"{name}: field")
         return dict(pairs)

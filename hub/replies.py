@@ -18,6 +18,8 @@ from .expect import Expect
 from .sources import is_hugging_face
 from .transport import Broken, Reply
 
+# What Hugging Face says is missing when it is not just the file
+MISSING = {"RepoNotFound": "no such repository", "RevisionNotFound": "no such revision"}
 RETRY = {408, 425, 429, 500, 502, 503, 504}
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
@@ -31,6 +33,7 @@ class Sink(Protocol):
     def restart(self) -> None: ...
     def need(self, total: int) -> None: ...
     def digest(self) -> str: ...
+    def git_digest(self) -> str: ...
     def head(self) -> bytes: ...
 
 
@@ -51,7 +54,7 @@ def accept(reply: Reply, sink: Sink, version: Version, expect: Expect) -> Versio
         sink.restart()
         raise Broken(f"{reply.url}: the file changed while it was being resumed (416)")
     if reply.status != 200:
-        raise _refusal(reply)
+        raise refusal(reply)
     sink.restart()
     _check_encoding(reply)
     fresh = Version(_validator(reply), _length(reply))
@@ -119,15 +122,14 @@ def _check_size(url: str, total: int | None, expect: Expect, sink: Sink) -> None
     sink.need(total)
 
 
-def _refusal(reply: Reply) -> HubError:
+def refusal(reply: Reply) -> HubError:
     """A status that another attempt will not change."""
     code = reply.header("x-error-code")  # Hugging Face says what exactly is missing
     where = f"{reply.url}: status {reply.status}"
     if reply.status in {401, 403}:
         return AuthError(f"{where}; {_how_to_log_in(reply, code)}")
     if reply.status in {404, 410, 451}:
-        missing = {"RepoNotFound": "no such repository", "RevisionNotFound": "no such revision"}
-        return NotFoundError(f"{where}; {missing.get(code, 'no such file')}")
+        return NotFoundError(f"{where}; {MISSING.get(code, 'no such file')}")
     hint = "; the proxy wants credentials: see HTTPS_PROXY" if reply.status == 407 else ""
     return DownloadError(f"{where}, expected 200{hint}")
 

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from sensorium.errors import CacheError, DiskSpaceError
 
+from .expect import git_blob_sha1
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NAME = re.compile(r"([0-9a-f]+)-(\d+)-[0-9a-f]{32}\.tmp")
 _STALE = 24 * 3600.0
@@ -68,6 +70,10 @@ class Sink:
 
     def digest(self) -> str:
         return self._hash.hexdigest()
+
+    def git_digest(self) -> str:
+        with disk_errors(self.path), open(self.path, "rb") as file:
+            return git_blob_sha1(file, self.count)
 
     def head(self) -> bytes:
         """The first bytes, at most 512."""

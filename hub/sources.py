@@ -26,6 +26,7 @@ from . import settings
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _HF = re.compile(r"hf://([\w.-]+/[\w.-]+?)(?:@([^/\s]+))?/([^\s]+)")
+_HF_REPOSITORY = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 _PYPI = re.compile(r"pypi://([A-Za-z0-9][\w.-]*)==([\w.!+-]+)/([^\s]+)")
 
 
@@ -73,8 +74,9 @@ def check(source: str) -> str:
     return kind
 
 
-def addresses(source: str) -> list[Address]:
-    """Every address to ask for an https, http or hf source, in order."""
+def addresses(source: str, *, by_name: bool = True) -> list[Address]:
+    """Every address to ask for an https, http or hf source, in order. Without ``by_name`` mirrors
+    are not asked for the bare file name, which only a hash can tell from another's."""
     kind = scheme(source)
     own = _hugging_face(source) if kind == "hf" else Address(_plain(source))
     parts = urlsplit(own.url)
@@ -85,7 +87,7 @@ def addresses(source: str) -> list[Address]:
         _check_web(base, "SENSORIUM_MIRROR")
         name = parts.path.rsplit("/", 1)[-1]
         mirrored += [Address(f"{base}/{parts.netloc.rpartition('@')[2]}{parts.path}")]
-        mirrored += [Address(f"{base}/{name}")] if name else []
+        mirrored += [Address(f"{base}/{name}")] if name and by_name else []
     return [*mirrored, own]
 
 
@@ -138,6 +140,26 @@ def redact(text: str) -> str:
         return "<malformed address>"
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def repository(source: str) -> tuple[str, str]:
+    """``hf://org/name[@revision]`` as (org/name, revision).
+
+    >>> repository("hf://google/bert@v1"), repository("hf://google/bert")[1]
+    (('google/bert', 'v1'), 'main')
+    """
+    match = _HF_REPOSITORY.fullmatch(source.rstrip("/"))
+    if not match:
+        raise NotFoundError(f"{redact(source)!r}: write hf://organisation/repository[@revision]")
+    return match[1], match[2] or "main"
+
+
+def listing(name: str, revision: str) -> Address:
+    """Where the endpoint lists the files of a repository, with their hashes."""
+    base = settings.hf_endpoint()
+    _check_web(base, "HF_ENDPOINT")
+    url = f"{base}/api/models/{name}/revision/{quote(revision, safe='')}?blobs=true"
+    return Address(url, settings.hf_token())
 
 
 def is_hugging_face(url: str) -> bool:

@@ -17,6 +17,7 @@ rename only, so a process that maps an old one keeps it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -32,11 +33,12 @@ from urllib.parse import urlsplit, urlunsplit
 from sensorium.errors import CacheError
 
 from . import sink
-from .expect import Expect
+from .expect import Expect, git_blob_sha1
 from .sources import file_name, redact
 
 _VERSION = 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_TRANSIENT = {errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR}
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n"  # https://bford.info/cachedir/
 
 
@@ -83,7 +85,7 @@ class Store:
     # -- reading -------------------------------------------------------------------------------
     def find(self, source: str, expect: Expect) -> Path | None:
         """The verified blob for a source, or None. Writes nothing if all is as it was left."""
-        path = self.entry_path(source, expect.digits)
+        path = self.entry_path(source, expect.known)
         found = read_entry(path)
         if found is None:
             return self._adopt(source, expect)
@@ -113,6 +115,8 @@ class Store:
         if file_digest(blob) != digest:
             self._set_aside(blob)
             return None
+        if expect.git_sha1 and git_digest(blob) != expect.git_sha1:
+            return None  # a whole blob, but not the one that this entry may stand for
         with contextlib.suppress(CacheError):  # a read-only cache hashes every time
             self._point(source, expect, digest, name)
         return blob
@@ -161,9 +165,18 @@ class Store:
         stamp = _stamp(self.blob(digest))
         if stamp is None:
             raise CacheError(f"{self.blob(digest)}: vanished while it was being stored; try again")
-        entry = Entry(redact(source), expect.digits, digest, name[:200], stamp[0])
+        entry = Entry(redact(source), expect.known, digest, name[:200], stamp[0])
         data = json.dumps(asdict(entry), indent=1).encode()
-        target = self.entry_path(source, expect.digits)
+        target = self.entry_path(source, expect.known)
+        try:
+            self.put(target, data)
+        except CacheError:  # as in ``commit``: what stands there decides
+            found = read_entry(target)
+            if found is None or found[0] != entry:
+                raise
+
+    def put(self, target: Path, data: bytes) -> None:
+        """Replace a small file of the cache by ``data``, whole or not at all."""
         with sink.temporary(self.root / "tmp") as file, sink.disk_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             file.write(data)
@@ -222,14 +235,27 @@ def _open_regular(path: Path) -> tuple[int, os.stat_result] | None:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        descriptor = os.open(path, flags)
-    except (OSError, ValueError):
+        descriptor = _open_again(path, flags)
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in _TRANSIENT:  # says nothing about the file
+            raise CacheError(f"{path}: {error}; the file was left as it is, try again") from None
         return None
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode):
         return descriptor, status
     os.close(descriptor)
     return None
+
+
+def _open_again(path: Path, flags: int) -> int:
+    """Open; on a network disk a handle may be stale once, after another host replaced the file."""
+    for _ in range(3):
+        try:
+            return os.open(path, flags)
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+    return os.open(path, flags)
 
 
 def _read_regular(path: Path) -> tuple[bytes, bool] | None:
@@ -265,4 +291,14 @@ def file_digest(path: Path) -> str | None:
         return None
     with open(opened[0], "rb", buffering=0) as file, contextlib.suppress(OSError):
         return hashlib.file_digest(file, "sha256").hexdigest()
+    return None
+
+
+def git_digest(path: Path) -> str | None:
+    """git's blob sha1 of a regular file; None if it is none, or cannot be read."""
+    opened = _open_regular(path)
+    if opened is None:
+        return None
+    with open(opened[0], "rb") as file, contextlib.suppress(OSError):
+        return git_blob_sha1(file, opened[1].st_size)
     return None

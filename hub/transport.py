@@ -84,8 +84,13 @@ def _read_small(raw: Any, size: int, decode_content: bool) -> bytes:
 
 
 @contextlib.contextmanager
-def open_url(address: Address, headers: Mapping[str, str], policy: Policy) -> Iterator[Reply]:
+def open_url(
+    address: Address, headers: Mapping[str, str], policy: Policy, *, head: bool = False
+) -> Iterator[Reply]:
     """GET, redirects followed; the connection is closed on leaving.
+
+    ``head`` asks for headers alone, and follows redirects within the origin only: the answer that
+    points elsewhere is then the reply, with what the origin says of the file.
 
     ``Broken`` for a fault worth another attempt, ``DownloadError`` for one that is not.
     """
@@ -93,11 +98,13 @@ def open_url(address: Address, headers: Mapping[str, str], policy: Policy) -> It
     chain = [redact(url)]
     with contextlib.ExitStack() as stack:
         while True:
-            response = stack.enter_context(_send(url, token, headers, policy))
+            response = stack.enter_context(_send(url, token, headers, policy, head))
             target = response.headers.get("location")
             if response.status_code not in _REDIRECTS or not target:
                 break
             following = _redirect(url, target, chain)
+            if head and _origin(following) != _origin(url):
+                break
             if len(chain) > policy.redirects + 1:
                 raise DownloadError(f"more than {policy.redirects} redirects: {' -> '.join(chain)}")
             if _origin(following) != _origin(url):
@@ -131,7 +138,9 @@ def _origin(url: str) -> tuple[str, str | None, int]:
 
 
 @contextlib.contextmanager
-def _send(url: str, token: str | None, headers: Mapping[str, str], policy: Policy) -> Iterator[Any]:
+def _send(
+    url: str, token: str | None, headers: Mapping[str, str], policy: Policy, head: bool
+) -> Iterator[Any]:
     """One request, no redirect followed; its headers have arrived within ``header_timeout``."""
     clean, own = _take_credentials(url)
     fields = {"Accept-Encoding": "identity", "User-Agent": "sensorium-hub", **headers}
@@ -140,7 +149,8 @@ def _send(url: str, token: str | None, headers: Mapping[str, str], policy: Polic
     watch = _Watch(policy.header_timeout)
     with _session(watch) as session, contextlib.ExitStack() as stack:
         with breaking(redact(url)), watch:
-            response = session.get(
+            response = session.request(
+                "HEAD" if head else "GET",
                 clean,
                 headers=fields,
                 stream=True,

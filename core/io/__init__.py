@@ -5,6 +5,8 @@
     load_safetensors        safetensors, memory-mapped; save_safetensors writes it
     load_state_dict         the arrays of a PyTorch .pt/.pth/.bin; load_object its whole tree
     load_npz, load_npy      NumPy's own files; save_npz writes the former
+    load_ctranslate2        the variables of a CTranslate2 model.bin
+    load_sharded            safetensors or PyTorch shards by their index; save_sharded writes them
     save_state, load_state  our checkpoints: nested state in one safetensors file
     atomic_write            all of a file or nothing of it
     Limits                  what a file may cost
@@ -21,6 +23,7 @@ import numpy as np
 
 from ..errors import FormatError
 from .atomic import atomic_write as atomic_write
+from .ctranslate2 import load_ctranslate2 as load_ctranslate2, read_ctranslate2
 from .detect import KINDS as KINDS, detect as detect, detect_bytes, refusal
 from .files import Path, naming, open_map, require_finite
 from .limits import DEFAULT, Limits as Limits
@@ -30,6 +33,12 @@ from .safetensors import (
     load_safetensors as load_safetensors,
     read,
     save_safetensors as save_safetensors,
+)
+from .sharded import (
+    ShardIndex as ShardIndex,
+    load_index as load_index,
+    load_sharded as load_sharded,
+    save_sharded as save_sharded,
 )
 from .state import load_state as load_state, save_state as save_state
 from .torch_checkpoint import (
@@ -46,7 +55,7 @@ def load(
     limits: Limits | None = None,
     check_finite: bool = False,
 ) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors, PyTorch or ``.npz`` file, told apart by content.
+    """The arrays of a safetensors, PyTorch, ``.npz`` or CTranslate2 file, told apart by content.
 
     ``key`` picks a state dict out of a PyTorch checkpoint (see ``load_state_dict``).
     ``check_finite`` refuses weights with NaN or infinity, naming tensor and index. Raises
@@ -71,4 +80,6 @@ def _read(
         return read(data, limits=limits)
     if kind == "npz":
         return read_npz(data, limits=limits)
-    raise refusal(kind, "a safetensors, PyTorch or .npz checkpoint", data)
+    if kind == "ctranslate2":
+        return read_ctranslate2(data, limits=limits)
+    raise refusal(kind, "a safetensors, PyTorch, .npz or CTranslate2 checkpoint", data)

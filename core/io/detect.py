@@ -13,6 +13,8 @@ from .limits import DEFAULT, Limits
 _LEGACY = re.compile(
     rb"\x80[\x02-\x05](?:\x95.{8})?\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", re.DOTALL
 )
+# u32 version, u16 length, the specification's name (WhisperSpec, TransformerSpec, ...) with its NUL
+_CTRANSLATE2 = re.compile(rb"[\x01-\x20]\0\0\0[\x05-\x60]\0[A-Za-z0-9_]+Spec\0")
 _PICKLE = re.compile(rb"\x80[\x00-\x05]")
 _HEAD = 4096
 
@@ -25,6 +27,7 @@ KINDS = {
     "torch-tar": "a PyTorch tar file of 2016, which is not supported; save it again with PyTorch",
     "tar": "a tar archive; unpack it first",
     "npz": "an .npz archive",
+    "ctranslate2": "a CTranslate2 model",
     "npy": "a single .npy array, which load_npy reads",
     "zip": "a zip archive of something else; unpack it first",
     "gzip": "gzip-compressed; unpack it first",
@@ -74,6 +77,8 @@ def detect_bytes(data: memoryview, limits: Limits = DEFAULT) -> str:
     # No length below 2**48 is text, so a JSON text cannot be mistaken for a header.
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**48:
         return "safetensors"
+    if _CTRANSLATE2.match(head):
+        return "ctranslate2"
     for magic, kind in _MAGICS:
         if head.startswith(magic):
             return kind

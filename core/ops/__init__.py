@@ -3,8 +3,6 @@
 from ._declare import OPS as OPS, op as op
 from .activation import (
     elu as elu,
-    erf as erf,
-    gelu as gelu,
     hardsigmoid as hardsigmoid,
     hardswish as hardswish,
     hardtanh as hardtanh,
@@ -124,8 +122,17 @@ from .extremes import (
     amin as amin,
     any as any,
 )
+from .fft import (
+    fft as fft,
+    hfft as hfft,
+    ifft as ifft,
+    ihfft as ihfft,
+    irfft as irfft,
+    rfft as rfft,
+)
 from .fused import (
     conv_norm_act as conv_norm_act,
+    linear_act as linear_act,
 )
 from .gather import (
     embedding as embedding,
@@ -137,6 +144,10 @@ from .gather import (
     nonzero as nonzero,
     scatter as scatter,
     scatter_add as scatter_add,
+)
+from .gelu import (
+    erf as erf,
+    gelu as gelu,
 )
 from .index import (
     getitem as getitem,
@@ -207,6 +218,14 @@ from .order import (
     sort as sort,
     topk as topk,
 )
+from .polar import (
+    abs_squared as abs_squared,
+    angle as angle,
+    complex as complex,
+    polar as polar,
+    view_as_complex as view_as_complex,
+    view_as_real as view_as_real,
+)
 from .products import (
     cumprod as cumprod,
     cumsum as cumsum,
@@ -252,6 +271,10 @@ from .shape import (
 from .softmax import (
     log_softmax as log_softmax,
     softmax as softmax,
+)
+from .spectral import (
+    istft as istft,
+    stft as stft,
 )
 from .trigonometry import (
     atan as atan,

@@ -1,5 +1,5 @@
-"""Activations, elementwise: relu, relu6, sigmoid, silu, gelu, hardswish, leaky_relu, softplus, ...
- A backward that a vendor routine knows is an op of its own
+"""Activations, elementwise: relu, relu6, sigmoid, silu, hardswish, leaky_relu, softplus, ...
+A backward that a vendor routine knows is an op of its own
 (``_relu_backward``), so that it has a fast path and a gradient like any other.
 """
 
@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..backends.cpu import onednn
-from ..errors import DTypeError
 from ._declare import Array, op
 from .exponential import conjugate, exp
 from .select import where
-from .trigonometry import tanh
 
 
 def _away_from(*kinks: float) -> Any:
@@ -297,75 +295,3 @@ def hardswish(input: Any) -> Any:
     tensor([-0., 4.])
     """
     return input * relu6(input + 3) / 6
-
-
-# -- gelu ------------------------------------------------------------------------------------------
-_SQRT_HALF, _SQRT_2_PI = math.sqrt(0.5), math.sqrt(2 / math.pi)
-_INV_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
-
-
-@op(promote="float")
-def erf(input: Array) -> Array:
-    """The error function 2/sqrt(pi) * integral of exp(-t**2) from 0 to input, elementwise.
-
-    Rational approximation by Cody, "Rational Chebyshev approximations for the error function" (1969),
-    accurate to the last bits of float64.
-
-    >>> import sensorium as sn
-    >>> sn.erf(sn.tensor([0.0, 1.0]))
-    tensor([0.0000, 0.8427])
-    """
-    from ._erf import erf_array
-
-    return erf_array(input)
-
-
-@erf.grad
-def _(g, input):
-    return g * (exp(-(input * input)) * (2 / math.sqrt(math.pi)))
-
-
-@erf.samples(reference=_each(math.erf), tolerance=1e-14)
-def _(rng):
-    yield from _away_from()(rng)
-
-
-@op(promote="float")
-def _gelu_erf(input: Array) -> Array:
-    """input * Phi(input), Phi the distribution function of the standard normal."""
-    x = input.astype(np.float32) if input.itemsize == 2 else input  # half types are too coarse
-    return (x * ((1 + erf(x * _SQRT_HALF)) * 0.5)).astype(input.dtype, copy=False)
-
-
-@_gelu_erf.grad
-def _(g, input):
-    phi = (1 + erf(input * _SQRT_HALF)) * 0.5
-    return g * (phi + input * (exp(input * input * -0.5) * _INV_SQRT_2PI))
-
-
-@_gelu_erf.fast("onednn", when=onednn.takes_costly_eltwise, least=1024)
-def _(input):
-    return onednn.eltwise("gelu", input)
-
-
-@_gelu_erf.samples(
-    reference=_each(lambda v: v * 0.5 * math.erfc(-v / math.sqrt(2))), tolerance=1e-10
-)
-def _(rng):
-    yield from _away_from()(rng)
-
-
-def gelu(input: Any, approximate: str = "none") -> Any:
-    """input * Phi(input), elementwise; approximate="tanh" uses tanh for Phi.
-
-    tanh form: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x**3))). Source: Hendrycks and Gimpel (2016).
-
-    >>> import sensorium as sn
-    >>> sn.nn.functional.gelu(sn.tensor([0.0, 1.0]))
-    tensor([0.0000, 0.8413])
-    """
-    if approximate == "none":
-        return _gelu_erf(input)
-    if approximate != "tanh":
-        raise DTypeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-    return input * 0.5 * (1 + tanh(_SQRT_2_PI * (input + 0.044715 * input * input * input)))

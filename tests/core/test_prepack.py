@@ -148,3 +148,11 @@ def test_writers_and_readers_in_many_threads_never_leave_a_stale_copy(rng):
     # A reader may see the copy of a moment ago while a write is under way, the writer never.
     assert not [e for e in errors if e == w[0]]
     assert np.array_equal(prepack.packed(w, "test", np.copy), w)
+
+
+def test_a_weight_seen_once_is_packed_when_it_must_be(rng):
+    x, w, residual = normal(rng, 64, 48), normal(rng, 80, 48), normal(rng, 64, 80)
+    first = onednn.linear(x, w, None)  # noted, not packed: the plain layout will do once
+    second = onednn.linear(x, w, None, residual=residual)  # wants it packed at once
+    np.testing.assert_allclose(first, x @ w.T, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(second, x @ w.T + residual, rtol=1e-4, atol=1e-4)

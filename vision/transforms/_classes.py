@@ -18,6 +18,7 @@ from sensorium.tensor import Tensor
 from . import functional as F
 from ._images import ImageLike
 from ._interpolation import InterpolationMode, interpolation_mode
+from ._pad import PADDING_MODES
 from ._shapes import Size, check_limits, padding_ltrb, sizes
 
 
@@ -144,10 +145,8 @@ class Pad(Transform):
         padding_mode: str = "constant",
     ) -> None:
         padding_ltrb(padding)
-        if padding_mode not in F.PADDING_MODES:
-            raise DTypeError(
-                f"Pad: mode {padding_mode!r} is not one of {', '.join(F.PADDING_MODES)}"
-            )
+        if padding_mode not in PADDING_MODES:
+            raise DTypeError(f"Pad: mode {padding_mode!r} is not one of {', '.join(PADDING_MODES)}")
         self.padding, self.fill, self.padding_mode = padding, fill, padding_mode
 
     def forward(self, img: ImageLike) -> ImageLike:

@@ -134,7 +134,7 @@ def _as_pillow(pixels: np.ndarray, mode: str) -> Image.Image:
 
 
 # -- element types -------------------------------------------------------------------------------
-def _max_value(dtype: DType) -> float:
+def max_value(dtype: DType) -> float:
     """What stands for 1.0 in this type."""
     return 1.0 if is_floating_point(dtype) or dtype.kind == "b" else float(np.iinfo(dtype).max)
 
@@ -171,7 +171,7 @@ def _scaled(x: Any, old: DType, new: DType) -> Any:
     if is_floating_point(old):
         return _to_integer(x, old, new)
     if is_floating_point(new):
-        return x.astype(new) * np.asarray(1.0 / _max_value(old), dtype=new, like=x)
+        return x.astype(new) * np.asarray(1.0 / max_value(old), dtype=new, like=x)
     shift = _bits(new) - _bits(old)
     return x.astype(new) << shift if shift >= 0 else (x >> -shift).astype(new)
 
@@ -179,7 +179,7 @@ def _scaled(x: Any, old: DType, new: DType) -> Any:
 def _to_integer(x: Any, old: DType, new: DType) -> Any:
     if new.itemsize * 8 > {2: 16, 4: 24, 8: 53}[old.itemsize]:
         raise DTypeError(f"to_dtype: {old} cannot be scaled to {new} without loss")
-    factor = np.asarray(_max_value(new) + 1.0 - 1e-3, dtype=np.promote_types(old, float32), like=x)
+    factor = np.asarray(max_value(new) + 1.0 - 1e-3, dtype=np.promote_types(old, float32), like=x)
     return (x * factor).astype(new)
 
 

@@ -40,6 +40,14 @@ def check_image(op: str, img: Any, ndim: int = 3) -> Any:
     return img
 
 
+def image_size(img: Any) -> tuple[int, int]:
+    """(height, width)."""
+    if is_pil(img):
+        return img.height, img.width
+    height, width = check_image("get_dimensions", img, 2).shape[-2:]
+    return height, width
+
+
 def mapped(img: Any, work: Callable[[Any], Any]) -> Any:
     """work(img): on the bare array where no gradient is wanted, then back to a Tensor."""
     if isinstance(img, Tensor) and not img.requires_grad:
@@ -66,11 +74,26 @@ def like(x: Any, array: Any) -> Any:
     return np.asarray(array, dtype=x.dtype, like=x)
 
 
+def namespace(x: Any) -> Any:
+    """Where the functions of x live: ``sensorium`` for a Tensor, else ``numpy``."""
+    return sn if isinstance(x, Tensor) else np
+
+
+def working(x: Any) -> Any:
+    """x as floats to reckon with: integers become float32, floats stay."""
+    return x if is_float(x) else cast(x, np.dtype(np.float32))
+
+
 def join(parts: Sequence[Any], axis: int) -> Any:
     """The parts one after the other along axis."""
     if isinstance(parts[0], Tensor):
         return sn.cat(list(parts), axis)
     return np.concatenate(parts, axis)
+
+
+def stacked(parts: Sequence[Any]) -> Any:
+    """The parts, all of one shape, side by side along a new first axis."""
+    return namespace(parts[0]).stack(list(parts))
 
 
 def gathered(x: Any, rows: np.ndarray, columns: np.ndarray) -> Any:

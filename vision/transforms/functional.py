@@ -3,7 +3,8 @@
 Each takes a Pillow image, or an array or Tensor (..., C, H, W), and gives the same kind back.
 Pillow images are resampled by Pillow, the others by ``_resample``; sizes come from ``_shapes``
 for all. Arrays are channels-first everywhere except in ``to_tensor``, ``to_image`` and
-``to_pil_image``, which read arrays as (H, W, C), as torchvision does. Left out: what is random.
+``to_pil_image``, which read arrays as (H, W, C), as torchvision does. Left out: boxes and masks,
+perspective and elastic maps. What is random lies in the classes.
 """
 
 from __future__ import annotations
@@ -12,11 +13,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from sensorium.errors import DTypeError, ShapeError
 
 from . import _resample
+from ._color import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_gamma,
+    adjust_hue,
+    adjust_saturation,
+    adjust_sharpness,
+    invert,
+    rgb_to_grayscale,
+)
 from ._convert import (
     convert_image_dtype,
     pil_to_tensor,
@@ -29,7 +39,6 @@ from ._images import (
     ImageLike,
     cast,
     check_image,
-    chosen,
     gathered,
     is_float,
     is_pil,
@@ -39,28 +48,48 @@ from ._images import (
     per_channel,
 )
 from ._interpolation import PILLOW, InterpolationMode, interpolation_mode
-from ._shapes import Size, crop_origin, crop_padding, padding_ltrb, resized, sizes
+from ._pad import pad
+from ._shapes import Size, crop_origin, crop_padding, resized, sizes
+from ._spatial import erase, gaussian_blur, hflip, horizontal_flip, vertical_flip, vflip
+from ._warp import affine, rotate
 
 __all__ = [
     "InterpolationMode",
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_gamma",
+    "adjust_hue",
+    "adjust_saturation",
+    "adjust_sharpness",
+    "affine",
     "center_crop",
     "convert_image_dtype",
     "crop",
+    "erase",
+    "gaussian_blur",
     "get_dimensions",
     "get_num_channels",
     "get_size",
+    "hflip",
+    "horizontal_flip",
+    "invert",
     "normalize",
     "pad",
     "pil_to_tensor",
     "resize",
     "resized_crop",
     "rgb_to_grayscale",
+    "rotate",
     "to_dtype",
     "to_grayscale",
     "to_image",
     "to_pil_image",
     "to_tensor",
+    "vertical_flip",
+    "vflip",
 ]
+
+to_grayscale = rgb_to_grayscale
 
 
 # -- sizes ---------------------------------------------------------------------------------------
@@ -161,7 +190,7 @@ def _rounded(y: Any, dtype: np.dtype[Any]) -> Any:
     return np.clip(whole, float(info.min), high).astype(dtype)
 
 
-# -- crop and pad --------------------------------------------------------------------------------
+# -- crop ---------------------------------------------------------------------------------------
 def crop(img: ImageLike, top: int, left: int, height: int, width: int) -> ImageLike:
     """height x width pixels from row top and column left; zeros where that is outside the image.
 
@@ -213,86 +242,6 @@ def resized_crop(
     return resize(crop(img, top, left, height, width), size, interpolation, antialias=antialias)
 
 
-PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
-
-
-def pad(
-    img: ImageLike,
-    padding: Size,
-    fill: float | Sequence[float] = 0,
-    padding_mode: str = "constant",
-) -> ImageLike:
-    """Pixels added around the image: padding is one number, [left/right, top/bottom] or
-    [left, top, right, bottom].
-
-    constant: fill, a number or one for each channel; edge: the border pixel; reflect: mirrored
-    without the border pixel; symmetric: mirrored with it.
-
-    >>> pad(np.array([[[1, 2, 3]]]), [2, 0], padding_mode="reflect")
-    array([[[3, 2, 1, 2, 3, 2, 1]]])
-    """
-    if padding_mode not in PADDING_MODES:
-        raise DTypeError(f"pad: mode {padding_mode!r} is not one of {', '.join(PADDING_MODES)}")
-    border = padding_ltrb(padding)
-    _, height, width = get_dimensions(img)
-    _check_border(border, (height, width), padding_mode)
-    if is_pil(img):
-        return _padded_pil(img, border, fill, padding_mode)
-    return mapped(img, lambda x: _padded(x, border, fill, padding_mode))
-
-
-def _check_border(border: list[int], image: tuple[int, int], mode: str) -> None:
-    """Padding that the mode can make from an image of this size."""
-    if min(border) < 0:
-        raise ShapeError(f"pad: padding {border} is negative; use crop")
-    room = {"reflect": 1, "symmetric": 0}.get(mode)
-    most = (max(border[1::2]), max(border[0::2]))
-    if room is not None and (most[0] > image[0] - room or most[1] > image[1] - room):
-        raise ShapeError(
-            f"pad: {mode} padding {border} is too wide for {image[0]} x {image[1]} pixels"
-        )
-
-
-def _padded_pil(img: Image.Image, border: list[int], fill: Any, mode: str) -> Image.Image:
-    """A Pillow image with a border; a palette stays with its image."""
-    if mode == "constant":
-        values = fill if isinstance(fill, Sequence) else [fill] * len(img.getbands())
-        colour = tuple(values if img.mode == "F" else (int(v) for v in values))
-        return ImageOps.expand(img, tuple(border), colour if len(colour) > 1 else colour[0])
-    rows, columns = _border_index(img.height, img.width, border, mode)
-    pixels = np.asarray(img)[rows[:, None], columns]
-    if img.mode == "1":  # the only mode whose samples are packed
-        return Image.fromarray(pixels)
-    out = Image.frombytes(img.mode, (len(columns), len(rows)), pixels.tobytes())
-    if img.mode == "P":
-        out.putpalette(img.getpalette() or [], "RGB")
-    return out
-
-
-def _border_index(
-    height: int, width: int, border: list[int], mode: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which old row and column each new one copies."""
-    left, top, right, bottom = border
-    mode = "edge" if mode == "constant" else mode
-    return (
-        np.pad(np.arange(height), (top, bottom), mode),  # type: ignore[call-overload]
-        np.pad(np.arange(width), (left, right), mode),  # type: ignore[call-overload]
-    )
-
-
-def _padded(x: Any, border: list[int], fill: Any, mode: str) -> Any:
-    """An array or Tensor (..., H, W) with a border: gathered, then masked where it is constant."""
-    height, width = x.shape[-2:]
-    y = gathered(x, *_border_index(height, width, border, mode))
-    if mode != "constant":
-        return y
-    left, top, right, bottom = border
-    mask = np.pad(np.ones((height, width), bool), ((top, bottom), (left, right)))
-    scalar = not isinstance(fill, Sequence)
-    return chosen(mask, y, like(y, fill) if scalar else per_channel("pad", "fill", fill, y))
-
-
 # -- values --------------------------------------------------------------------------------------
 def normalize(
     img: ImageLike, mean: Sequence[float], std: Sequence[float], inplace: bool = False
@@ -321,32 +270,3 @@ def normalize(
 def _normalized(x: Any, mean: Sequence[float], std: Sequence[float]) -> Any:
     centred = x - per_channel("normalize", "mean", mean, x)
     return centred / per_channel("normalize", "std", std, x)
-
-
-def rgb_to_grayscale(img: ImageLike, num_output_channels: int = 1) -> ImageLike:
-    """0.2989 R + 0.587 G + 0.114 B (ITU-R BT.601), as one channel or the same three times.
-
-    Pillow images use Pillow's "L", which has the same weights in fixed point. Integers are cut, as
-    in torchvision.
-    """
-    if num_output_channels not in (1, 3):
-        raise ShapeError(
-            f"rgb_to_grayscale: num_output_channels {num_output_channels} is not 1 or 3"
-        )
-    if is_pil(img):
-        gray = img.convert("L")
-        return gray if num_output_channels == 1 else Image.merge("RGB", [gray] * 3)
-    channels = check_image("rgb_to_grayscale", img).shape[-3]
-    if channels not in (1, 3):
-        raise ShapeError(f"rgb_to_grayscale: want 1 or 3 channels, got {channels}")
-    one = img if channels == 1 else mapped(img, _luma)
-    return one if num_output_channels == 1 else mapped(one, lambda x: join([x] * 3, -3))
-
-
-def _luma(x: Any) -> Any:
-    work = x if is_float(x) else cast(x, np.dtype(np.float32))
-    red, green, blue = (work[..., c : c + 1, :, :] for c in range(3))
-    return cast(red * 0.2989 + green * 0.587 + blue * 0.114, x.dtype)
-
-
-to_grayscale = rgb_to_grayscale

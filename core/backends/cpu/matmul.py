@@ -208,44 +208,56 @@ def matmul(
 class _Linear:
     """x @ weight.T with the weight in the layout the primitive chose."""
 
-    def __init__(self, x, weight, bias, activation):
+    def __init__(self, x, weight, bias, activation, residual):
         (out, inner), (kind, bias_kind) = weight.shape, _data_types(x, weight, bias)
-        if x.shape[-1] != inner or (bias is not None and bias.shape != (out,)):
-            given = None if bias is None else bias.shape
-            raise EngineError(f"linear: x {x.shape}, weight {weight.shape}, bias {given}")
-        rows = x.size // inner
         self.y_shape, self.dtype = (*x.shape[:-1], out), x.dtype
+        self._check(x, weight, bias, residual)
+        rows = x.size // inner
         detail = f"x {x.shape}, weight {weight.shape}"
         src, dst = (memory.describe((rows, n), (n, 1), kind) for n in (inner, out))
         offset = memory.describe((1, out), (out, 1), bias_kind) if bias_kind else None
         free = memory.describe_any((inner, out), kind)
-        desc = PrimitiveDesc(
-            "matmul", detail, src, free, offset, dst, post_ops=fused(activation, None)
-        )
+        added = None if residual is None else dst
+        post_ops = fused(activation, added)
+        desc = PrimitiveDesc("matmul", detail, src, free, offset, dst, post_ops=post_ops)
         chosen = desc.desc(c.QUERY_WEIGHTS)
         self.pack = layout.Packer(chosen, memory.describe((inner, out), (1, inner), kind), detail)
         args = [(c.ARG_SRC, src), (c.ARG_WEIGHTS, chosen), (c.ARG_DST, dst), (c.ARG_BIAS, offset)]
+        args += [(c.arg_post_op(0), added)]
         self.run = Primitive(desc, args)
 
-    def __call__(self, x, weight, bias, activation):
+    def _check(self, x, weight, bias, residual):
+        fits = x.shape[-1] == weight.shape[1] and (bias is None or bias.shape == weight.shape[:1])
+        if not fits or (residual is not None and residual.shape != self.y_shape):
+            given = [None if a is None else a.shape for a in (bias, residual)]
+            raise EngineError(
+                f"linear: x {x.shape}, weight {weight.shape}, bias {given[0]}, residual {given[1]}"
+            )
+
+    def __call__(self, x, weight, bias, activation, residual):
         x = x if x.flags.c_contiguous else np.ascontiguousarray(x)
         w = self.pack.when_reused(weight)
-        if w is None:
+        if w is None and residual is None:
             return matmul(x, weight.T, bias, activation=activation)
+        w = self.pack(weight) if w is None else w
         y = np.empty(self.y_shape, self.dtype)
-        if bias is None:
-            self.run(pointer(x), pointer(w), pointer(y))
-        else:
-            bias = np.ascontiguousarray(bias)
-            self.run(pointer(x), pointer(w), pointer(y), pointer(bias))
+        more = [np.ascontiguousarray(a) for a in (bias, residual) if a is not None]
+        self.run(pointer(x), pointer(w), pointer(y), *map(pointer, more))
         return y
 
 
 def linear(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, activation: str | None = None
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    activation: str | None = None,
+    residual: np.ndarray | None = None,
 ) -> np.ndarray:
-    """activation(x @ weight.T + bias) with x (..., C), weight (K, C), bias (K,) -> (..., K)."""
+    """activation(x @ weight.T + bias + residual): x (..., C), weight (K, C), bias (K,) -> (..., K)."""
     bias_type = None if bias is None else (bias.dtype, bias.shape)
-    key = ("linear", x.dtype, x.shape, weight.dtype, weight.shape, bias_type, activation)
-    found = plans.get(key) or memory.plan(key, _Linear, x, weight, bias, activation)
-    return found(x, weight, bias, activation)
+    added = None if residual is None else (residual.dtype, residual.shape)
+    key = ("linear", x.dtype, x.shape, weight.dtype, weight.shape, bias_type, activation, added)
+    found = plans.get(key)
+    if found is None:
+        found = memory.plan(key, _Linear, x, weight, bias, activation, residual)
+    return found(x, weight, bias, activation, residual)

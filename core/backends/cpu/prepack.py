@@ -95,7 +95,7 @@ _SEEN = object()  # used once since the last write: worth packing the next time
 def packed(array: np.ndarray, key: Hashable, make: Callable[[np.ndarray], T]) -> T:
     """make(array), or what it returned for this key since the memory was last written."""
     found = _quick(array, where := place_of(array, key))
-    return found if found is not None else _make(array, where, make)
+    return _make(array, where, make) if found is None or found is _SEEN else found
 
 
 def packed_when_reused(

@@ -1,0 +1,38 @@
+"""Models of ``audio``: networks whose keys and numerics are those of the published checkpoints.
+
+    get_model, list_models   any of them by name
+    whisper_tiny_en, ...     a builder for every name in ``list_models()``
+    whisper                  speech to text; WhisperModel and WhisperForConditionalGeneration
+
+>>> from sensorium.audio import models
+>>> models.whisper_tiny_en(encoder_layers=1, decoder_layers=1).config.vocab_size
+51864
+"""
+
+from __future__ import annotations
+
+from sensorium.hub.builders import Builder
+
+from ._registry import (
+    builder,
+    get_model as get_model,
+    list_models as list_models,
+    model_config as model_config,
+    register as register,
+)
+from .whisper import (
+    WhisperForConditionalGeneration as WhisperForConditionalGeneration,
+    WhisperModel as WhisperModel,
+)
+from .whisper_config import WhisperConfig as WhisperConfig
+from .whisper_tokens import WhisperTokens as WhisperTokens
+
+
+def __getattr__(name: str) -> Builder:
+    if name in list_models():
+        return builder(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *list_models()])
