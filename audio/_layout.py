@@ -24,6 +24,8 @@ class Layout:
     """Header fields that the decoder shall see otherwise, by offset in the file."""
     md5: bytes | None = None
     """FLAC: the digest of the decoded samples."""
+    talkative: bool = False
+    """MP3: the decoder reports damage on the terminal."""
 
 
 def check_ranges(channels: int, rate: float) -> None:

@@ -46,8 +46,10 @@ class Source:
 
     def direct(self, offset: int, count: int) -> bytes:
         """As ``read_at``, without the kept block."""
-        self.file.seek(self.base + offset)
-        parts, missing = [], min(count, max(self.size - offset, 0))
+        missing = max(min(count, self.size - offset), 0)
+        if missing:  # else offset may be anything that a damaged header says
+            self.file.seek(self.base + offset)
+        parts = []
         while missing > 0 and (part := self.file.read(missing)):  # raw files may give less
             parts.append(part)
             missing -= len(part)
@@ -82,7 +84,7 @@ class Window:
         try:
             data = self._patched(min(len(buffer), self.size - self.position))
             buffer[0 : len(data)] = data
-        except BaseException as error:  # Ctrl-C too: the foreign-function layer would swallow it
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C too would be swallowed
             self._kept = self._kept or error
             return 0
         self.position += len(data)

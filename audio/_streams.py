@@ -55,13 +55,15 @@ _BOS, _EOS = 2, 4
 
 def ogg(source: Source, start: int) -> Layout:
     """Every page in its place with its checksum right, up to the page that ends the stream."""
-    at, numbers, ended = start, {}, set()
+    at = start
+    numbers: dict[int, int] = {}  # of the last page of each stream
+    ended: set[int] = set()
     while at < source.size:
         try:
             page, serial, number, flags = _page(source, at)
             _check_place(numbers, ended, serial, number, flags, at)
-        except Damaged as problem:
-            return Layout(start, at, None, str(problem))
+        except Damaged as error:
+            return Layout(start, at, None, str(error))
         numbers[serial] = number
         if flags & _EOS:
             ended.add(serial)
@@ -158,7 +160,7 @@ def _mp3_layout(source: Source, start: int, end: int, count: int, second: int) -
         problem = f"the MP3 {what} at byte {end} of {source.size}, after {count} frames"
     at = _xing(source, start, second)
     if at is None:
-        return Layout(start, end, None, problem)
+        return Layout(start, end, None, problem, talkative=True)
     flags = int.from_bytes(source.read_at(at + 4, 4), "big")
     patches = {}
     if flags & 1:
@@ -169,7 +171,7 @@ def _mp3_layout(source: Source, start: int, end: int, count: int, second: int) -
             patches[at + 8] = struct.pack(">I", count - 1)
     if flags & 2:  # the decoder would write about a difference to the terminal
         patches[at + 8 + 4 * (flags & 1)] = struct.pack(">I", end - start)
-    return Layout(start, end, None, problem, patches)
+    return Layout(start, end, None, problem, patches, talkative=True)
 
 
 def _is_tail(tail: bytes, size: int) -> bool:

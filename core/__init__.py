@@ -252,7 +252,20 @@ _methods.attach()
 
 __version__ = "0.1.0"
 
-_LAZY = {"fft", "nn", "optim", "data", "io", "cuda", "hub", "vision", "text", "audio", "model_zoo"}
+_LAZY = {
+    "fft",
+    "generation",
+    "nn",
+    "optim",
+    "data",
+    "io",
+    "cuda",
+    "hub",
+    "vision",
+    "text",
+    "audio",
+    "model_zoo",
+}
 _LAZY_NAMES = {"save": "serialization", "load": "serialization"}
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -31,29 +30,38 @@ Rule = Callable[[Tensor, Tensor], Tensor]  # ids so far (N, T), logits (N, K) ->
 
 
 # -- what changes logits -------------------------------------------------------------------------
-def penalise_repetition(logits: Tensor, ids: Tensor, penalty: float) -> Tensor:
+def penalise_repetition(
+    logits: Tensor, ids: Tensor, penalty: float, padding: Tensor | None = None
+) -> Tensor:
     """Logits (N, K) of tokens that stand in ids (N, T): over penalty if positive, else times it.
 
-    penalty > 1 discourages. Source: Keskar et al. (2019), "CTRL", section 4.1.
+    penalty > 1 discourages. padding (N): so many ids at the left of a row do not count. Source:
+    Keskar et al. (2019), "CTRL", section 4.1.
 
     >>> import sensorium as sn
     >>> penalise_repetition(sn.tensor([[1.0, -1.0, 1.0]]), sn.tensor([[0, 1]]), 2.0)
     tensor([[ 0.5000, -2.0000,  1.0000]])
     """
-    seen = logits.gather(1, ids)
-    changed = where(seen < 0, seen * penalty, seen / penalty)
-    return logits.scatter(1, ids, changed)
+    n, size = logits.shape
+    columns = np.minimum(ids.cpu().array, size)  # column K takes what does not count
+    if padding is not None:
+        places = np.arange(ids.shape[1])  # (T)
+        columns = np.where(places < padding.cpu().array[:, None], size, columns)
+    seen = np.zeros((n, size + 1), bool)
+    seen[np.arange(n)[:, None], columns] = True
+    changed = where(logits < 0, logits * penalty, logits / penalty)
+    return where(wrap(seen[:, :size]).to(logits.device), changed, logits)
 
 
 def suppress(logits: Tensor, tokens: Sequence[int]) -> Tensor:
-    """Logits (N, K) with -inf for these tokens, so that none of them is chosen.
+    """Logits (N, K) with -inf for these tokens, so that none is chosen; others than 0 .. K-1 never are.
 
     >>> import sensorium as sn
     >>> suppress(sn.zeros(1, 3), [1])
     tensor([[0., -inf, 0.]])
     """
     array = logits.array.copy()
-    array[:, list(tokens)] = -math.inf
+    array[:, [token for token in tokens if 0 <= token < array.shape[1]]] = -math.inf
     return wrap(array)
 
 
@@ -83,10 +91,8 @@ def keep_top_p(logits: Tensor, p: float) -> Tensor:
     chances = softmax(wrap(np.take_along_axis(logits.array, order, -1)), -1).array
     drop = chances.cumsum(axis=-1) <= 1 - p
     drop[..., -1] = False
-    out = logits.array.copy()
-    dropped = np.where(drop, logits.dtype.type(-math.inf), np.take_along_axis(out, order, -1))
-    np.put_along_axis(out, order, dropped, -1)
-    return wrap(out)
+    drop = np.take_along_axis(drop, order.argsort(axis=-1), -1)
+    return wrap(np.where(drop, logits.dtype.type(-math.inf), logits.array))
 
 
 def sample(logits: Tensor, generator: Generator | None = None) -> Tensor:
@@ -114,6 +120,7 @@ def generate(
     repetition_penalty: float = 1.0,
     eos_token_id: int | Sequence[int] | None = None,
     pad_token_id: int | None = None,
+    padding: Tensor | None = None,
     processors: Sequence[Rule] = (),
     generator: Generator | None = None,
 ) -> Tensor:
@@ -124,8 +131,10 @@ def generate(
     do_sample
         draw with the chances softmax(logits / temperature) among the top_k likeliest (0 or None:
         all) and the fewest that have top_p of the chance together; else take the likeliest
-    repetition_penalty, min_new_tokens
-        as ``penalise_repetition``; how many tokens must come before one that ends a row
+    repetition_penalty, padding
+        as in ``penalise_repetition``: how many ids at the left of a row are none of its own
+    min_new_tokens
+        how many tokens must come before one that ends a row
     eos_token_id, pad_token_id
         what ends a row, and what fills it up then (the first eos_token_id if not given)
     processors
@@ -134,7 +143,8 @@ def generate(
     _check(ids, max_new_tokens, temperature, top_k, top_p, repetition_penalty)
     ends = _as_list(eos_token_id)
     filler = pad_token_id if pad_token_id is not None else (ends[0] if ends else 0)
-    rules = [*_penalties(repetition_penalty, ids.shape[1] + min_new_tokens, ends), *processors]
+    least = ids.shape[1] + min_new_tokens
+    rules = [*_penalties(repetition_penalty, padding, least, ends), *processors]
     rules += _warpers(temperature, top_k, top_p) if do_sample else []
     done = np.zeros(len(ids), bool)
     for _ in range(max_new_tokens):
@@ -151,10 +161,10 @@ def generate(
 
 
 # -- helpers -------------------------------------------------------------------------------------
-def _penalties(penalty: float, least: int, ends: list[int]) -> list[Rule]:
+def _penalties(penalty: float, padding: Tensor | None, least: int, ends: list[int]) -> list[Rule]:
     rules: list[Rule] = []
     if penalty != 1:
-        rules.append(lambda ids, logits: penalise_repetition(logits, ids, penalty))
+        rules.append(lambda ids, logits: penalise_repetition(logits, ids, penalty, padding))
     if ends:
         rules.append(lambda ids, logits: suppress(logits, ends) if ids.shape[1] < least else logits)
     return rules

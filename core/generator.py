@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -127,6 +129,29 @@ def get_rng_state() -> Tensor:
 def set_rng_state(new_state: Tensor) -> None:
     """Continue the default generator from a state that ``get_rng_state`` returned."""
     default_generator.set_state(new_state)
+
+
+@contextmanager
+def stream(*seeds: int) -> Iterator[None]:
+    """Inside, the default generator draws the numbers that belong to these seeds (each >= 0).
+
+    Afterwards it goes on as if nothing had been drawn. The data loader gives every sample a stream
+    of its own, so that which process makes a sample does not matter.
+
+    >>> with stream(1, 2):
+    ...     first = source_of(None).random()
+    >>> with stream(1, 2):
+    ...     first == source_of(None).random()
+    True
+    """
+    generator = default_generator
+    before = generator._seed, generator.bits, generator.numpy
+    generator.bits = np.random.Philox(np.random.SeedSequence(seeds))
+    generator.numpy = np.random.Generator(generator.bits)
+    try:
+        yield
+    finally:
+        generator._seed, generator.bits, generator.numpy = before
 
 
 # -- raw draws -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 path()    the folder                    size()     bytes in it
 list()    one ``Cached`` per entry      verify()   hash everything again
 remove()  entries by name, source or digest
+prune()   the files used longest ago, down to a size
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import settings, sink
+from sensorium.errors import OptionError
+
+from . import repository, settings, sink
 from .store import Entry, Store
 
 
@@ -68,8 +71,52 @@ def remove(pattern: str) -> int:
     for place in doomed:
         with sink.disk_errors(place):
             place.unlink(missing_ok=True)
+    for place in repository.kept_lists(store, lambda source: _matches(pattern, source)):
+        with sink.disk_errors(place):
+            place.unlink(missing_ok=True)
     digests = {entry.sha256 for _, entry in matching} - kept
     return sum(_unlink(store.blob(digest)) for digest in digests)
+
+
+def prune(max_bytes: int) -> int:
+    """Remove files, those used longest ago first, until at most ``max_bytes`` are left.
+
+    Files that no entry names go first of all. An entry goes before its file, so whatever is left
+    is valid if this is interrupted. A process that has such a file open or mapped keeps it; one
+    that is about to open it fetches it again. Returns the bytes freed.
+    """
+    if type(max_bytes) is not int or max_bytes < 0:
+        raise OptionError(f"prune: max_bytes is {max_bytes!r}, want a whole number from 0 up")
+    store = Store(settings.home())
+    places: dict[str, builtins.list[Path]] = {}
+    for place, entry in store.entries():
+        places.setdefault(entry.sha256, []).append(place)
+    blobs = _by_age(store, places)
+    left = sum(status.st_size for _, status in blobs)
+    freed = 0
+    for blob, _ in blobs:
+        if left - freed <= max_bytes and blob.name in places:
+            break
+        for place in places.get(blob.name, []):
+            with sink.disk_errors(place):
+                place.unlink(missing_ok=True)
+        freed += _unlink(blob)
+    return freed
+
+
+def _by_age(
+    store: Store, places: dict[str, builtins.list[Path]]
+) -> builtins.list[tuple[Path, os.stat_result]]:
+    """Blobs, orphans first, then by when they were last read as far as the disk keeps note."""
+    found = []
+    for blob in (store.root / "blobs").glob("*"):
+        with contextlib.suppress(OSError):
+            found.append((blob, os.lstat(blob)))
+
+    def age(item: tuple[Path, os.stat_result]) -> tuple[bool, float]:
+        return item[0].name in places, max(item[1].st_atime, item[1].st_mtime)
+
+    return sorted(found, key=age)
 
 
 def _unlink(blob: Path) -> int:
@@ -85,11 +132,12 @@ def _matching(store: Store, pattern: str) -> builtins.list[tuple[Path, Entry]]:
     return [
         (place, entry)
         for place, entry in store.entries()
-        if any(
-            fnmatch.fnmatchcase(text, pattern) or text.startswith(pattern)
-            for text in (entry.name, entry.source, entry.sha256)
-        )
+        if _matches(pattern, entry.name, entry.source, entry.sha256)
     ]
+
+
+def _matches(pattern: str, *texts: str) -> bool:
+    return any(fnmatch.fnmatchcase(text, pattern) or text.startswith(pattern) for text in texts)
 
 
 def _cached(store: Store, entry: Entry) -> Cached:

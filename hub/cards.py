@@ -92,7 +92,7 @@ class Card:
     config: dict[str, Any] = field(default_factory=dict)
     num_params: int | None = None
     gmacs: float | None = None  # 1e9 multiply-adds of one input
-    classifier: str = ""  # prefix of the last layer's keys, which ``num_classes=`` replaces
+    classifier: str = ""  # prefixes of the last layers' keys, which ``num_classes=`` replaces
     description: str = ""
     docs: str = ""
     paper: str = ""
@@ -107,8 +107,10 @@ class Card:
 _TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "str": (lambda value: isinstance(value, str), "text"),
     "str | list[str]": (
-        lambda value: isinstance(value, str)
-        or (isinstance(value, list) and all(isinstance(item, str) for item in value)),
+        lambda value: (
+            isinstance(value, str)
+            or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+        ),
         "text or a list of text",
     ),
     "dict[str, File]": (lambda value: isinstance(value, dict), "an object"),

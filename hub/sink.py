@@ -97,7 +97,7 @@ class Sink:
 @contextlib.contextmanager
 def temporary(folder: Path) -> Iterator[Sink]:
     """A sink in ``folder``, removed on leaving unless it was published."""
-    path = folder / f"{_place()}-{os.getpid()}-{uuid.uuid4().hex}.tmp"
+    path = folder / f"{place()}-{os.getpid()}-{uuid.uuid4().hex}.tmp"
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     with disk_errors(folder):
@@ -158,7 +158,7 @@ def _umask() -> int:
     return 0o022
 
 
-def _place() -> str:
+def place() -> str:
     """Names this boot and process namespace: only there does a process id mean something."""
     parts = []
     with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id") as file:
@@ -178,12 +178,17 @@ def _sweep(folder: Path) -> None:
                     os.unlink(entry.path)
 
 
-def _is_stale(entry: os.DirEntry[str], place: str, process: int) -> bool:
+def _is_stale(entry: os.DirEntry[str], where: str, process: int) -> bool:
     with contextlib.suppress(OSError):
         if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE:
             return True
-        return place == _place() != "0" and not _is_alive(process)
+        return is_dead(where, process)
     return False
+
+
+def is_dead(where: str, process: int) -> bool:
+    """Whether a process of this boot and namespace has ended; False where that cannot be told."""
+    return where == place() != "0" and not _is_alive(process)
 
 
 def _is_alive(process: int) -> bool:

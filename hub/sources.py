@@ -149,7 +149,7 @@ def repository(source: str) -> tuple[str, str]:
     (('google/bert', 'v1'), 'main')
     """
     match = _HF_REPOSITORY.fullmatch(source.rstrip("/"))
-    if not match:
+    if not match or ".." in match[1].split("/") or "." in match[1].split("/"):
         raise NotFoundError(f"{redact(source)!r}: write hf://organisation/repository[@revision]")
     return match[1], match[2] or "main"
 

@@ -258,13 +258,19 @@ def _open_again(path: Path, flags: int) -> int:
     return os.open(path, flags)
 
 
-def _read_regular(path: Path) -> tuple[bytes, bool] | None:
+def _read_regular(path: Path, limit: int = 65536) -> tuple[bytes, bool] | None:
     opened = _open_regular(path)
     if opened is None:
         return None
     descriptor, status = opened
     with open(descriptor, "rb") as file:
-        return (file.read(65536), _is_ours(status)) if status.st_size <= 65536 else None
+        return (file.read(limit), _is_ours(status)) if status.st_size <= limit else None
+
+
+def read_own(path: Path, limit: int) -> bytes | None:
+    """The bytes of a file that nobody but this user or root can have written; else None."""
+    found = _read_regular(path, limit)
+    return found[0] if found and found[1] else None
 
 
 def _stamp(path: Path) -> tuple[tuple[int, int, int], bool] | None:

@@ -1,82 +1,64 @@
-"""``zoo``: the five methods of ``sensorium.hub.Zoo`` over the cards of this folder.
+"""``zoo``: the methods of ``sensorium.hub.Zoo`` over the cards of this folder.
 
-A new model needs a card in ``cards/`` and a builder in its domain; a new task a row in ``_TASKS``
-and a pipeline. Domains are imported inside functions: listing cards must stay quick.
+A new model needs a card in ``cards/`` and a builder in its domain; a new task a row in ``_tasks``
+and a pipeline; a new domain a row in ``_domains``. Domains are imported inside functions: listing
+cards must stay quick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from sensorium.errors import CardError
 from sensorium.hub import Card, Weights, read_cards
+
+from . import _domains
+from ._tasks import task_of
 
 HERE = Path(__file__).parent
 Table = Mapping[str, Any]
 
 
-# -- tasks ---------------------------------------------------------------------------------------
-def _vision_model(architecture: str, config: Table) -> Any:
-    from sensorium.vision import models
-
-    return models.get_model(architecture, **config)
-
-
-def _image_preset(preprocessing: Table) -> Callable[..., Any]:
-    from sensorium.vision import transforms
-
-    return transforms.ImageClassification.from_dict(preprocessing)
-
-
-def _image_classification(model: Any, labels: str) -> Callable[..., Any]:
-    from .pipelines import ImageClassification
-
-    return ImageClassification(model, labels=labels)
-
-
-class Task(NamedTuple):
-    """What a task needs: a builder of its models, a preset, a pipeline."""
-
-    build: Callable[[str, Table], Any]
-    preset: Callable[[Table], Callable[..., Any]]
-    pipeline: Callable[[Any, str], Callable[..., Any]]
-
-
-_TASKS = {"image-classification": Task(_vision_model, _image_preset, _image_classification)}
-
-
-def _task(card: Card) -> Task:
-    if card.task not in _TASKS:
-        raise CardError(f"{card.name}: task is {card.task!r}, want one of {sorted(_TASKS)}")
-    return _TASKS[card.task]
-
-
-# -- the zoo -------------------------------------------------------------------------------------
 class _Zoo:
     def cards(self) -> list[Card]:
         """Every card of ``cards/``."""
         return list(_cards())
 
+    def architectures(self) -> Iterator[str]:
+        """Those of the cards first, which cost no import, then every domain's."""
+        yield from (card.architecture for card in _cards())
+        for domain in _domains.MODELS:
+            yield from _domains.architectures(domain)
+
     def build(self, card: Card, config: Table) -> Any:
         """A fresh model of the card's architecture."""
-        return _task(card).build(card.architecture, config)
+        return _domains.build(task_of(card).domain, card.architecture, config)
 
     def convert(self, card: Card, state: Table) -> Table:
-        """The state as it is: our keys are those of the publishers."""
-        return state
+        """The published state under our keys, which for most models are the publisher's."""
+        return _domains.convert(task_of(card).domain, card.architecture, card.config, state)
 
-    def preprocess(self, card: Card, weights: Weights | None) -> Callable[..., Any] | None:
-        """The transform that belongs to the weights; None without any."""
-        if weights is None or not weights.preprocessing:
+    def preprocess(
+        self, card: Card, weights: Weights | None, files: Mapping[str, Path]
+    ) -> Callable[..., Any] | None:
+        """The transform or tokenizer that belongs to the weights; None without any."""
+        if weights is None:
             return None
-        return _task(card).preset(weights.preprocessing)
+        return task_of(card).preset(weights.preprocessing, files)
 
     def pipeline(self, card: Card, weights: Weights, model: Any) -> Callable[..., Any]:
         """The pipeline of the card's task around a model that ``hub.load`` made."""
-        return _task(card).pipeline(model, weights.labels)
+        return task_of(card).make(model, weights.labels)
+
+    def adopt(self, config: Table) -> Card | None:
+        """A card for Hugging Face's config.json, if a domain knows the model."""
+        return _domains.adopt(config)
+
+    def companions(self, model: Any) -> dict[str, bytes]:
+        """config.json and tokenizer files, for models that have them."""
+        return _domains.companions(model)
 
     def __repr__(self) -> str:
         return "<the zoo of sensorium>"

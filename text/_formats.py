@@ -53,7 +53,10 @@ def from_files(files: Mapping[str, bytes]) -> Found:
         spec, name = read_json(files["tokenizer.json"], "tokenizer.json"), "tokenizer.json"
         spec = _overridden(spec, config)
     elif "vocab.txt" in files:
-        spec, name = wordpiece(files["vocab.txt"], "vocab.txt", **_bert_options(config)), "vocab.txt"
+        spec, name = (
+            wordpiece(files["vocab.txt"], "vocab.txt", **_bert_options(config)),
+            "vocab.txt",
+        )
         roles = {**_BERT_ROLES, **roles}
     elif "vocab.json" in files and "merges.txt" in files:
         spec, name = _byte_level(files, kind, roles, config), "vocab.json"
@@ -121,7 +124,9 @@ def with_special(spec: Spec, roles: Mapping[str, str], added: Mapping[str, Any])
     have = {token.get("content") for token in tokens if isinstance(token, dict)}
     special = set(roles.values())
     ids = {**_vocab_of(spec), **added}
-    for content in sorted({*special, *added} - have, key=lambda token: (str(ids.get(token)), token)):
+    for content in sorted(
+        {*special, *added} - have, key=lambda token: (str(ids.get(token)), token)
+    ):
         if content in ids:
             tokens.append(_added(content, ids[content], content in special))
     tokens.sort(key=lambda token: _order(token))

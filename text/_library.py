@@ -26,19 +26,22 @@ def guarded(what: str) -> Iterator[None]:
         yield
     except TokenizerError:
         raise
-    except Exception as error:
-        raise TokenizerError(f"{what}: {_said(error)}") from None
     except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise TokenizerError(f"{what}: the tokenizers library failed: {_said(error)}") from None
+        panic = type(error).__name__ == "PanicException"
+        if not panic and not isinstance(error, Exception):
+            raise  # an interrupt or an exit
+        raise TokenizerError(
+            f"{what}: {'the tokenizers library failed: ' * panic}{_said(error)}"
+        ) from None
 
 
 def _said(error: BaseException) -> str:
     return f"{str(error) or type(error).__name__:.300}"
 
 
-def build(spec: dict[str, Any], trim: dict[str, Any] | None, allowed: frozenset[str], name: str) -> Any:
+def build(
+    spec: dict[str, Any], trim: dict[str, Any] | None, allowed: frozenset[str], name: str
+) -> Any:
     """A library tokenizer for the contents of texts: no special tokens, padding or truncation.
 
     Special tokens that stand in a text are text, except the allowed ones.

@@ -22,6 +22,12 @@ _MAX_PATTERN = 4096  # characters; published ones have at most a few hundred
 _MAX_LENGTH = 1000  # characters that the bounded part of an alternative may match
 _MAX_WAYS = 1000  # in which it may match one text: (a?){20}a{20} has a million
 
+_CAPITALS_THEN_SMALL = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+)
+_CAPITALS = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+_CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+
 # Consecutive alternatives that are linear together, though not each by the rule above.
 _PROVEN: tuple[tuple[str, ...], ...] = (
     # Gives back one character at most. GPT-2 and almost everything after it.
@@ -31,18 +37,10 @@ _PROVEN: tuple[tuple[str, ...], ...] = (
     (r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"),
     (r"\s*[\r\n]", r"\s+(?!\S)", r"\s+"),
     # A run of capitals is scanned once in vain by the first and taken whole by the second. o200k.
-    (
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-    ),
-    (
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+",
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*",
-    ),
+    (_CAPITALS_THEN_SMALL + _CONTRACTION, _CAPITALS + _CONTRACTION),
+    (_CAPITALS_THEN_SMALL, _CAPITALS),
     # One class (which Oniguruma reads as nested) and a repeat at the end. BLOOM.
-    (r" ?[^(\s|[.,!?…。，、।۔،])]+",),  # noqa: RUF001
+    (r" ?[^(\s|[.,!?…。，、।۔،])]+",),
 )
 
 _ESCAPE = r"\\(?:[pP]\{\^?\w+\}|x\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|[sSdDwWhHnrtfv]|[^\w])"

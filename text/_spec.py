@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
@@ -25,11 +26,14 @@ from . import _patterns
 Spec = dict[str, Any]
 
 MAX_BYTES = 256 << 20  # Gemma's, the largest known, has 33 MB
-MAX_VOCAB = 4_000_000  # entries; Gemma has 262 thousand
+MAX_VALUES = 6_000_000  # of a JSON file, about; Gemma's has two million
+MAX_VOCAB = 2_000_000  # entries; Gemma has 262 thousand
 MAX_ADDED = 200_000  # added tokens: each becomes a branch of a search automaton
 MAX_ID = 2**31 - 1
 MAX_LENGTH = 2**24  # of padding and truncation, in tokens
 _MAX_DEPTH = 64
+# int(1e30), which Hugging Face writes for "no limit", is one digit longer than our JSON reads.
+_NO_LIMIT = re.compile(r'("model_max_length":)\s*1000000000000000019884624838656\b')
 _MAX_PARTS = 64  # components of a Sequence, pieces of a template
 _MAX_GROWTH = 256  # characters that all replacements together may make of one
 _MAX_PIECE = 1024  # characters of a Unigram piece: the search looks that far from every place
@@ -58,10 +62,12 @@ def read_json(data: bytes, name: str) -> dict[str, Any]:
         raise TokenizerError(f"{name}: the file is empty")
     if len(data) > MAX_BYTES:
         raise TokenizerError(f"{name}: {len(data)} bytes; at most {MAX_BYTES} are read")
+    if data.count(b",") > MAX_VALUES:  # counted first: parsing so many would take a minute
+        raise TokenizerError(f"{name}: more than {MAX_VALUES} values")
     if data.lstrip()[:1] == b"<":
         raise TokenizerError(f"{name}: not JSON but HTML or XML (a login or error page?)")
     try:
-        value = loads(data.decode("utf-8"), name, _MAX_DEPTH)
+        value = loads(_NO_LIMIT.sub(r"\1 1e30", data.decode("utf-8")), name, _MAX_DEPTH)
     except UnicodeDecodeError as error:
         raise TokenizerError(f"{name}: not UTF-8 at byte {error.start}") from None
     except FormatError as error:
@@ -122,11 +128,9 @@ def _check_model(model: dict[str, Any], where: str) -> dict[str, int]:
     size = len(vocab) if isinstance(vocab, dict | list) else 0
     if not 1 <= size <= MAX_VOCAB:
         raise TokenizerError(f"{where}.vocab: want 1 to {MAX_VOCAB} entries, got {size}")
-    ids = (
-        _unigram_ids(vocab, where) if kind == "Unigram" else _table_ids(vocab, f"{where}.vocab")
-    )
+    ids = _unigram_ids(vocab, where) if kind == "Unigram" else _table_ids(vocab, f"{where}.vocab")
     if kind == "BPE":
-        _check_merges(model.get("merges"), where)
+        _check_merges(model, ids, where)
     longest = model.get("max_input_chars_per_word", 100)
     if kind == "WordPiece" and not _is_int(longest, 1, _MAX_WORD):
         raise TokenizerError(
@@ -168,9 +172,27 @@ def _unigram_ids(vocab: object, where: str) -> dict[str, int]:
     return ids
 
 
-def _check_merges(merges: object, where: str) -> None:
-    if not isinstance(merges, list) or len(merges) > MAX_VOCAB:
+def _check_merges(model: dict[str, Any], ids: dict[str, int], where: str) -> None:
+    """Both parts of a merge and what they make are tokens; the library aborts on some that are not."""
+    merges, prefix = model.get("merges"), model.get("continuing_subword_prefix") or ""
+    if not isinstance(merges, list) or len(merges) > MAX_VOCAB or not isinstance(prefix, str):
         raise TokenizerError(f"{where}.merges: want a list of at most {MAX_VOCAB} pairs")
+    for i, merge in enumerate(merges):
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        whole = isinstance(pair, list) and len(pair) == 2
+        if not whole or not all(isinstance(part, str) for part in pair):
+            raise TokenizerError(f"{where}.merges[{i}]: want two tokens, got {merge!r:.60}")
+        first, second = pair
+        made = first + second[len(prefix) :]
+        absent = next((token for token in (first, second, made) if token not in ids), None)
+        if absent is not None:
+            raise TokenizerError(
+                f"{where}.merges[{i}]: token {absent[:40]!a} is not in the vocabulary"
+            )
+        if not second.startswith(prefix):
+            raise TokenizerError(
+                f"{where}.merges[{i}]: {second[:40]!a} lacks the prefix {prefix!a}"
+            )
 
 
 def _check_unk(
@@ -183,8 +205,9 @@ def _check_unk(
         return
     default = {"WordPiece": "[UNK]", "WordLevel": "<unk>", "BPE": None}[model["type"]]
     unk = model.get("unk_token", default)
-    known = unk in ids or (model["type"] == "BPE" and (unk is None or unk in added))
-    if not isinstance(unk, str | None) or not known:
+    absent = unk is None and model["type"] == "BPE"
+    known = ids.keys() | added.keys() if model["type"] == "BPE" else ids.keys()
+    if not absent and not (isinstance(unk, str) and unk in known):
         raise TokenizerError(f"{where}.unk_token: {unk!a:.60} is not in the vocabulary")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["datasets", "io", "labels", "models", "transforms"]
+__all__ = ["datasets", "io", "labels", "models", "transforms", "utils"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -6,7 +6,9 @@ import math
 from typing import Any
 
 import sensorium as sn
+from sensorium import fft
 from sensorium.errors import OptionError, ShapeError
+from sensorium.nn import functional as nf
 from sensorium.tensor import Tensor
 
 _NEGLIGIBLE = 1e-20
@@ -26,7 +28,7 @@ def preemphasis(waveform: Tensor, coeff: float = 0.97) -> Tensor:
 
 def _delayed(x: Tensor, steps: int) -> Tensor:
     """x steps later, zeros coming in."""
-    return sn.nn.functional.pad(x, (steps, 0))[..., : x.shape[-1]]
+    return nf.pad(x, (steps, 0))[..., : x.shape[-1]]
 
 
 def deemphasis(waveform: Tensor, coeff: float = 0.97) -> Tensor:
@@ -63,10 +65,10 @@ def compute_deltas(specgram: Tensor, win_length: int = 5, mode: str = "replicate
     n = (win_length - 1) // 2
     *lead, time = specgram.shape
     rows = specgram.reshape(math.prod(lead), 1, time)
-    rows = sn.nn.functional.pad(rows, (n, n), mode)
+    rows = nf.pad(rows, (n, n), mode)
     weights = sn.arange(-n, n + 1, dtype=specgram.dtype, device=specgram.device)
     total = n * (n + 1) * (2 * n + 1) / 3
-    y = sn.nn.functional.conv1d(rows, (weights / total).reshape(1, 1, -1))
+    y = nf.conv1d(rows, (weights / total).reshape(1, 1, -1))
     return y.reshape(specgram.shape)
 
 
@@ -105,8 +107,8 @@ def fftconvolve(x: Tensor, y: Tensor, mode: str = "full") -> Tensor:
     """
     _check_pair("fftconvolve", x, y)
     n = x.shape[-1] + y.shape[-1] - 1
-    product = sn.fft.rfft(x, n) * sn.fft.rfft(y, n)
-    return _cut("fftconvolve", sn.fft.irfft(product, n), x, y, mode)
+    product = fft.rfft(x, n) * fft.rfft(y, n)
+    return _cut("fftconvolve", fft.irfft(product, n), x, y, mode)
 
 
 def convolve(x: Tensor, y: Tensor, mode: str = "full") -> Tensor:
@@ -119,7 +121,7 @@ def convolve(x: Tensor, y: Tensor, mode: str = "full") -> Tensor:
     _check_pair("convolve", x, y)
     signal, short = (x, y) if x.shape[-1] >= y.shape[-1] else (y, x)
     m = short.shape[-1]
-    padded = sn.nn.functional.pad(signal, (m - 1, m - 1))
+    padded = nf.pad(signal, (m - 1, m - 1))
     n = signal.shape[-1] + m - 1
     full: Any = 0
     for k in range(m):

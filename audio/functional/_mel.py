@@ -91,8 +91,8 @@ def melscale_fbanks(
         raise OptionError(f"melscale_fbanks: norm must be None or 'slaney', got {norm!r}")
     _check_scale("melscale_fbanks", mel_scale)
     _check_bank("melscale_fbanks", n_freqs, f_min, f_max, n_mels)
-    ends = (_hz_to_mel(f, mel_scale) for f in (f_min, f_max))
-    corners = _mel_to_hz(np.linspace(*ends, n_mels + 2), mel_scale)
+    low, high = (_hz_to_mel(f, mel_scale) for f in (f_min, f_max))
+    corners = _mel_to_hz(np.linspace(low, high, n_mels + 2), mel_scale)
     bank = _triangles(n_freqs, sample_rate, corners)
     if norm == "slaney":
         bank *= 2 / (corners[2:] - corners[:-2])

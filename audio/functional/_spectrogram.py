@@ -10,6 +10,7 @@ from typing import Any
 
 import sensorium as sn
 from sensorium.errors import OptionError, ShapeError
+from sensorium.nn import functional as nf
 from sensorium.ops import abs_squared
 from sensorium.tensor import Tensor
 
@@ -65,7 +66,7 @@ def spectrogram(
     _want_dims("spectrogram", waveform, 1, "a waveform (..., T)")
     by_frame, by_window = _norms("spectrogram", normalized)
     if pad > 0:
-        waveform = sn.nn.functional.pad(waveform, (pad, pad))
+        waveform = nf.pad(waveform, (pad, pad))
     lead, time = waveform.shape[:-1], waveform.shape[-1]
     spec = sn.stft(
         waveform.reshape(math.prod(lead), time),
@@ -165,6 +166,11 @@ def griffinlim(
     _want_dims("griffinlim", specgram, 2, "a spectrogram (..., F, M)")
     if not 0 <= momentum < 1:
         raise OptionError(f"griffinlim: momentum must be in [0, 1), got {momentum}")
+    if length is not None and 1 + length // hop_length != specgram.shape[-1]:
+        raise ShapeError(
+            f"griffinlim: {length} samples have {1 + length // hop_length} frames, hop_length "
+            f"{hop_length} apart, but specgram has {specgram.shape[-1]} (shape {tuple(specgram.shape)})"
+        )
     push, lead = momentum / (1 + momentum), specgram.shape[:-2]
     size = specgram.reshape(math.prod(lead), *specgram.shape[-2:]).pow(1 / power)
     kind = sn.promote_types(size.dtype, sn.complex64)

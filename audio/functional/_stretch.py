@@ -11,6 +11,7 @@ import numpy as np
 
 import sensorium as sn
 from sensorium.errors import DTypeError, OptionError, ShapeError
+from sensorium.nn import functional as nf
 from sensorium.tensor import Tensor
 
 from ._resample import check_waveform, resample
@@ -19,8 +20,10 @@ from ._resample import check_waveform, resample
 def phase_vocoder(complex_specgrams: Tensor, rate: float, phase_advance: Tensor) -> Tensor:
     """A spectrogram rate times faster at the same pitch: (..., F, M) -> (..., F, ceil(M / rate)).
 
-    Magnitudes are interpolated between frames, phases go on by what they advance between them.
-    phase_advance (F, 1): what a frequency's phase advances in one hop, linspace(0, pi hop, F).
+    Magnitudes are interpolated between frames, phases go on by what they turn between them.
+    phase_advance (F, 1): what a frequency's phase turns in one hop, linspace(0, pi hop, F). It tells
+    how many whole turns there were, which no result depends on; torchaudio adds them, to the cost of
+    digits in float32, and here they are left out.
 
     >>> import sensorium as sn
     >>> spec = sn.stft(sn.ones(64), 8, 2, window=sn.hann_window(8))
@@ -38,20 +41,14 @@ def phase_vocoder(complex_specgrams: Tensor, rate: float, phase_advance: Tensor)
         return x
     if x.shape[-1] == 0:
         raise ShapeError(f"phase_vocoder: want at least 1 frame, got shape {tuple(x.shape)}")
-    steps = np.arange(0, x.shape[-1], rate)
+    steps = np.round(np.arange(0, x.shape[-1], rate), 9)  # 10 times 0.7 is frame 7, not just before
     between = sn.tensor(steps % 1.0, dtype=x.abs().dtype, device=x.device)
     whole = sn.tensor(steps.astype(np.int64), device=x.device)
-    padded = sn.nn.functional.pad(x, (0, 2))
+    padded = nf.pad(x, (0, 2))
     now, later = (padded.index_select(-1, whole + i) for i in (0, 1))
-    phase = _advance(now.angle(), later.angle(), phase_advance)
-    phase = sn.cat([x[..., :1].angle(), phase[..., :-1]], -1).cumsum(-1)
+    turned = later.angle() - now.angle()
+    phase = sn.cat([x[..., :1].angle(), turned[..., :-1]], -1).cumsum(-1)
     return sn.polar(between * later.abs() + (1 - between) * now.abs(), phase)
-
-
-def _advance(now: Tensor, later: Tensor, expected: Tensor) -> Tensor:
-    """The phase from now to later, as near to the expected advance as whole turns allow."""
-    off = later - now - expected
-    return off - 2 * math.pi * sn.round(off / (2 * math.pi)) + expected
 
 
 def pitch_shift(
@@ -86,4 +83,4 @@ def pitch_shift(
     slower = phase_vocoder(spec, rate, advance.unsqueeze(-1))
     stretched = sn.istft(slower, n_fft, hop, win, window, length=round(time / rate))
     shifted = resample(stretched, int(sample_rate / rate), sample_rate)[..., :time]
-    return sn.nn.functional.pad(shifted, (0, time - shifted.shape[-1])).reshape(*lead, time)
+    return nf.pad(shifted, (0, time - shifted.shape[-1])).reshape(*lead, time)

@@ -2,6 +2,9 @@
 
     get_model, list_models   any of them by name
     whisper_tiny_en, ...     a builder for every name in ``list_models()``
+    crepe                    pitch of a frame
+    silero_vad               probability of speech
+    speech_cnn               spoken words from their spectrograms
     whisper                  speech to text; WhisperModel and WhisperForConditionalGeneration
 
 >>> from sensorium.audio import models
@@ -20,6 +23,9 @@ from ._registry import (
     model_config as model_config,
     register as register,
 )
+from .crepe import Crepe as Crepe
+from .silero_vad import SileroVAD as SileroVAD
+from .speech_cnn import LogMel as LogMel, SpectrogramCNN as SpectrogramCNN
 from .whisper import (
     WhisperForConditionalGeneration as WhisperForConditionalGeneration,
     WhisperModel as WhisperModel,

@@ -18,7 +18,7 @@ import time
 import traceback
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SensoriumError
+from ..generator import stream
 
 PARENT_CHECK = 1.0  # seconds between a waiting worker's looks at whether its parent lives
 GRACE = 1.0  # seconds that workers get to end by themselves
@@ -54,19 +55,37 @@ class WorkerInfo:
 
 @dataclass(frozen=True)
 class Job:
-    """How to make a batch from sample numbers."""
+    """How to make a batch from sample numbers.
+
+    The n-th sample of a pass draws from stream (seed, n, 0) of the default generator, collating from
+    (seed, n of its first sample, 1): the same numbers with any number of workers.
+    """
 
     dataset: Any
     collate: Callable[[Any], Any]
     batched: bool
+    seed: int
 
-    def batch(self, numbers: Any) -> Any:
+    def tasks(self, numbers: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+        """(how many samples come before, sample numbers) for each batch."""
+        position = 0
+        for batch in numbers:
+            yield position, batch
+            position += len(batch) if self.batched else 1
+
+    def batch(self, task: tuple[int, Any]) -> Any:
         """The collated samples with these numbers, or the one converted sample."""
-        if not self.batched:
-            return self.collate(self.dataset[numbers])
-        if hasattr(self.dataset, "__getitems__"):
-            return self.collate(self.dataset.__getitems__(numbers))
-        return self.collate([self.dataset[i] for i in numbers])
+        position, numbers = task
+        with stream(self.seed, position, 1):
+            if not self.batched:
+                return self.collate(self._sample(position, numbers))
+            if hasattr(self.dataset, "__getitems__"):
+                return self.collate(self.dataset.__getitems__(numbers))
+            return self.collate([self._sample(position + k, i) for k, i in enumerate(numbers)])
+
+    def _sample(self, position: int, number: Any) -> Any:
+        with stream(self.seed, position, 0):
+            return self.dataset[number]
 
 
 _info: WorkerInfo | None = None

@@ -72,12 +72,14 @@ class DataLoader:
         self.prefetch_factor = prefetch_factor
 
     def __iter__(self) -> Iterator[Any]:
-        job = Job(self.dataset, self.collate_fn, self.batch_sampler is not None)
-        if self.num_workers == 0:
-            return map(job.batch, self._numbers())
+        # Drawn without workers too: the order and every sample are then the same as with them.
         seed = int(source_of(self.generator).integers(0, 2**62))
+        job = Job(self.dataset, self.collate_fn, self.batch_sampler is not None, seed)
+        tasks = job.tasks(self._numbers())
+        if self.num_workers == 0:
+            return map(job.batch, tasks)
         return Workers(
-            job, iter(self._numbers()), self.num_workers, self.prefetch_factor or 2, seed, self.timeout,
+            job, tasks, self.num_workers, self.prefetch_factor or 2, seed, self.timeout,
             self.worker_init_fn, self.multiprocessing_context,
         )  # fmt: skip
 

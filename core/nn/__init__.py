@@ -107,6 +107,11 @@ from .pooling import (
     MaxPool2d as MaxPool2d,
     MaxPool3d as MaxPool3d,
 )
+from .rnn import (
+    GRUCell as GRUCell,
+    LSTMCell as LSTMCell,
+    RNNCell as RNNCell,
+)
 from .sparse import Embedding as Embedding
 from .upsampling import (
     Upsample as Upsample,

@@ -51,6 +51,11 @@ class KVCache:
             raise OutOfBoundsError(f"KVCache: layer {layer} is not one of {self.layers}")
         if key.needs_grad or value.needs_grad:
             raise AutogradError("KVCache: stores no graphs; call the model under sn.no_grad()")
+        if key.array.ndim == 4 and key.array.shape[:3] != value.array.shape[:3]:
+            raise ShapeError(
+                f"KVCache: wants as many values as keys, got {tuple(key.shape)} and "
+                f"{tuple(value.shape)}"
+            )
         start = self._lengths[layer]
         stop = start + key.array.shape[-2]
         stores = self._stores[layer]

@@ -27,7 +27,7 @@ from .index import narrow
 from .join import _pad_constant
 
 _ADJOINT = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
-_REAL_OF = {complex64: float32, complex128: float64}
+_REAL_OF: dict[Any, Any] = {complex64: float32, complex128: float64}
 
 
 # -- references ------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def _complex_normal(rng: Any, shape: tuple[int, ...]) -> Any:
 
 # -- the three ops ---------------------------------------------------------------------------------
 @op
-def _fft(input: Array, dim: int, norm: str, inverse: bool) -> Array:
+def _fft(input: Array, dim: int, norm: Any, inverse: bool) -> Array:
     """The transform of complex values along dim, or its inverse."""
     return (np.fft.ifft if inverse else np.fft.fft)(input, None, dim, norm)
 
@@ -84,7 +84,7 @@ def _(rng):
 
 
 @op
-def _rfft(input: Array, dim: int, norm: str, dtype: Any) -> Array:
+def _rfft(input: Array, dim: int, norm: Any, dtype: Any) -> Array:
     """The first n // 2 + 1 values of the transform of n real ones; dtype is the result's."""
     return np.fft.rfft(input, None, dim, norm).astype(dtype, copy=False)
 
@@ -104,7 +104,7 @@ def _(rng):
 
 
 @op
-def _irfft(input: Array, n: int, dim: int, norm: str) -> Array:
+def _irfft(input: Array, n: int, dim: int, norm: Any) -> Array:
     """n real values from the n // 2 + 1 first ones of their transform.
 
     Imaginary parts that the transform of real values cannot have are ignored: those of the first

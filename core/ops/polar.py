@@ -18,8 +18,8 @@ from .complex import imag, real
 from .select import where
 from .trigonometry import cos, sin
 
-_COMPLEX_OF = {float32: complex64, float64: complex128}
-_REAL_OF = {complex64: float32, complex128: float64}
+_COMPLEX_OF: dict[Any, Any] = {float32: complex64, float64: complex128}
+_REAL_OF: dict[Any, Any] = {complex64: float32, complex128: float64}
 
 
 def _complex_normal(rng: Any, shape: tuple[int, ...]) -> Any:

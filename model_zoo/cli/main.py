@@ -11,16 +11,16 @@ from collections.abc import Sequence
 import sensorium
 from sensorium.errors import SensoriumError
 
-from . import classify, demo, doctor, hub
+from . import audio, classify, demo, doctor, hub, text
 from .output import Output
 
-COMMANDS = (demo, classify, hub, doctor)
+COMMANDS = (demo, classify, text, audio, hub, doctor)
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the whole command."""
     top = argparse.ArgumentParser(
-        prog="sensorium", description="Pretrained models that see, without PyTorch."
+        prog="sensorium", description="Pretrained models that see, read and hear, without PyTorch."
     )
     top.add_argument("--version", action="version", version=f"sensorium {sensorium.__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

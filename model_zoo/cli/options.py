@@ -19,10 +19,20 @@ def positive(text: str) -> int:
     return number
 
 
-def top(parser: argparse.ArgumentParser, default: int) -> None:
+def top(parser: argparse.ArgumentParser, default: int, what: str = "labels each") -> None:
     """``--top K``."""
     parser.add_argument(
-        "--top", type=positive, default=default, metavar="K", help=f"labels each ({default})"
+        "--top", type=positive, default=default, metavar="K", help=f"{what} ({default})"
+    )
+
+
+def model(parser: argparse.ArgumentParser, default: str) -> None:
+    """``--model M``."""
+    parser.add_argument(
+        "--model",
+        default=default,
+        metavar="M",
+        help=f"a model's name, folder or hf:// address ({default})",
     )
 
 

@@ -10,12 +10,11 @@ import numpy as np
 from PIL import Image
 
 import sensorium as sn
-from sensorium.errors import OptionError, ShapeError
+from sensorium.errors import OptionError
 from sensorium.tensor import Tensor
-from sensorium.vision import labels as lists
 from sensorium.vision.io import open_image
 
-from ._results import Label
+from ._results import Label, checked_names, names_of
 
 Photo = Any  # a path, a file's bytes, a Pillow image, or an array or Tensor (C, H, W)
 
@@ -23,7 +22,7 @@ Photo = Any  # a path, a file's bytes, a Pillow image, or an array or Tensor (C,
 class ImageClassification:
     """The most probable classes of images: softmax over the model's outputs.
 
-    labels: the name of a list of ``sensorium.vision.labels``; "" numbers the classes.
+    labels: the names of the classes, or of a list of ``sensorium.vision.labels``; "" numbers them.
 
     >>> from sensorium import hub
     >>> from sensorium.model_zoo import digits
@@ -31,11 +30,13 @@ class ImageClassification:
     '9'
     """
 
-    def __init__(self, model: Any, *, labels: str = "", batch_size: int = 32) -> None:
+    def __init__(
+        self, model: Any, *, labels: str | Sequence[str] = "", batch_size: int = 32
+    ) -> None:
         if batch_size < 1:
             raise OptionError(f"ImageClassification: batch_size is {batch_size}, want at least 1")
         self.model, self.batch_size = model, batch_size
-        self.names = lists.labels(labels) if labels else ()
+        self.names = names_of(labels)
 
     def __call__(self, images: Photo | Sequence[Photo], *, top_k: int = 5) -> Any:
         """The top_k labels, best first: a list of Labels, or for a list of images a list of them.
@@ -57,22 +58,12 @@ class ImageClassification:
         device = next(self.model.parameters()).device
         with sn.inference_mode():
             scores = sn.softmax(self.model(inputs.to(device)), dim=1)  # (N, K)
-        names = self._names(scores.shape[1])
+        names = checked_names(self.names, scores.shape[1], "ImageClassification", "class ")
         values, places = sn.topk(scores, min(top_k, len(names)), dim=1)
         return [
             [Label(names[place], score) for place, score in zip(*row)]
             for row in zip(places.tolist(), values.tolist())
         ]
-
-    def _names(self, classes: int) -> Sequence[str]:
-        if not self.names:
-            return [f"class {k}" for k in range(classes)]
-        if len(self.names) != classes:
-            raise ShapeError(
-                f"ImageClassification: the model has {classes} outputs, the list of labels "
-                f"{len(self.names)} names"
-            )
-        return self.names
 
 
 def _is_one(images: Any) -> bool:

@@ -3,6 +3,7 @@ other people's files are neither followed nor waited for; nothing has to be clea
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
 import os
@@ -12,7 +13,7 @@ import sys
 import pytest
 
 from sensorium import hub
-from sensorium.errors import CacheError, OfflineError
+from sensorium.errors import CacheError, OfflineError, OptionError
 from sensorium.hub import locks, sink, store
 from sensorium.hub.expect import Expect
 from sensorium.hub.store import Store
@@ -199,7 +200,7 @@ def test_waiting_for_a_lock_is_told_every_ten_seconds(tmp_path, clock, monkeypat
 def test_temporary_files_of_dead_processes_are_removed(server, get, body, home):
     folder = home / "tmp"
     folder.mkdir(parents=True)
-    place = sink._place()
+    place = sink.place()
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     gone = folder / f"{place}-{dead.pid}-{'0' * 32}.tmp"
@@ -220,7 +221,7 @@ def test_temporary_files_of_dead_processes_are_removed(server, get, body, home):
 def test_a_temporary_file_is_never_written_through_a_link(tmp_path, monkeypatch):
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    name = f"{sink._place()}-{os.getpid()}-{'0' * 32}.tmp"
+    name = f"{sink.place()}-{os.getpid()}-{'0' * 32}.tmp"
     (tmp_path / name).symlink_to(victim)
     monkeypatch.setattr(sink.uuid, "uuid4", lambda: type("U", (), {"hex": "0" * 32}))
     with pytest.raises(CacheError), sink.temporary(tmp_path):
@@ -263,3 +264,146 @@ def test_a_blob_is_named_by_a_digest_only(home):
     with pytest.raises(CacheError, match="64 hexadecimal digits"):
         Store(home).blob("../x")
     assert Store(home).find("https://host/x", Expect(sha256="0" * 64)) is None
+
+
+# -- pruning -----------------------------------------------------------------------------------------
+def _three(server, get, body):
+    """Three cached files, the first used longest ago."""
+    kept = []
+    for n in range(3):
+        url, digest = server.publish(f"/{n}.bin", body + bytes([n]))
+        path = get(url, sha256=digest)
+        os.utime(path, (1000 + n, 1000 + n))
+        kept.append((path, url, digest))
+    return kept
+
+
+def test_prune_removes_what_was_used_longest_ago(server, get, body):
+    kept = _three(server, get, body)
+    assert hub.cache.prune(10**9) == 0
+    assert hub.cache.prune(450_000) == 200_001
+    assert [path.exists() for path, _, _ in kept] == [False, True, True]
+    assert len(hub.cache.list()) == 2
+    assert hub.cache.prune(0) == 400_002 and hub.cache.list() == []
+    for path, url, digest in kept:
+        assert get(url, sha256=digest) == path
+    with pytest.raises(OptionError, match="max_bytes is -1"):
+        hub.cache.prune(-1)
+
+
+def test_prune_takes_files_without_an_entry_first(server, get, body, home):
+    kept = _three(server, get, body)
+    orphan = home / "blobs" / hub.fetching.file_digest(kept[2][0])
+    for entry in (home / "index").iterdir():
+        if orphan.name in entry.read_text():
+            entry.unlink()
+    assert hub.cache.prune(10**9) == 200_001
+    assert [path.exists() for path, _, _ in kept] == [True, True, False]
+
+
+@pytest.mark.parametrize("k", range(1, 7))
+def test_a_prune_cut_off_leaves_valid_entries_only(server, get, body, home, monkeypatch, k):
+    kept = _three(server, get, body)
+    original, count = os.unlink, 0
+
+    class Cut(BaseException):
+        pass
+
+    def unlink(path, *args, **options):
+        nonlocal count
+        count += 1
+        if count >= k:
+            raise Cut
+        return original(path, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", unlink)
+        with pytest.raises(Cut):
+            hub.cache.prune(0)
+    assert all(right for _, right in hub.cache.verify())
+    for path, url, digest in kept:
+        assert get(url, sha256=digest) == path
+
+
+def test_a_file_pruned_while_it_is_mapped_stays_readable(cached, body):
+    path, again = cached
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as old:
+        assert hub.cache.prune(0) == len(body)
+        assert old[:] == body
+    assert again().read_bytes() == body
+
+
+# -- odd folders and network disks -------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "name", ["ünï côdé 日本", "with space", "x" * 240, "ü" * 120, "a\udc80b", "%41#?"]
+)
+def test_a_cache_of_any_name_works(server, get, body, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("SENSORIUM_HOME", os.path.join(tmp_path, name))
+    url, digest = server.publish("/a.bin", body)
+    assert get(url, sha256=digest).read_bytes() == body
+    assert get(url, sha256=digest).read_bytes() == body and len(server.log) == 1
+    assert [right for _, right in hub.cache.verify()] == [True]
+
+
+@pytest.mark.parametrize("kind", ["file", "long", "long name"])
+def test_a_cache_that_cannot_be_is_one_line(server, get, body, tmp_path, monkeypatch, kind):
+    (tmp_path / "file").write_bytes(b"x")
+    places = {"file": "file", "long": "/".join(["x" * 200] * 25), "long name": "x" * 300}
+    monkeypatch.setenv("SENSORIUM_HOME", str(tmp_path / places[kind]))
+    url, digest = server.publish("/a.bin", body)
+    with pytest.raises(CacheError, match="SENSORIUM_HOME") as caught:
+        get(url, sha256=digest)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
+
+
+def test_a_cache_behind_a_link_and_blobs_on_another_disk(server, get, body, tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setenv("SENSORIUM_HOME", str(tmp_path / "link"))
+    url, digest = server.publish("/a.bin", body)
+    assert get(url, sha256=digest).read_bytes() == body
+    other, digest = server.publish("/b.bin", body + b"b")
+
+    def cross(source, target):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sink.os, "replace", cross)
+        with pytest.raises(CacheError, match="cross-device"):
+            get(other, sha256=digest)
+    assert get(other, sha256=digest).read_bytes() == body + b"b"
+
+
+def test_a_stale_handle_is_opened_again_and_nothing_is_put_aside(cached, body, home, monkeypatch):
+    path, again = cached
+    original, left = os.open, 2
+
+    def stale(*args, **options):
+        nonlocal left
+        if str(args[0]) == str(path) and left:
+            left -= 1
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return original(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.os, "open", stale)
+        assert again() == path and left == 0
+        left = 99
+        with pytest.raises(CacheError, match="left as it is"):
+            again()
+    assert not (home / "corrupt").exists() and again() == path
+
+
+def test_an_entry_whose_rename_reports_failure_after_success(server, get, body, monkeypatch):
+    url, digest = server.publish("/a.bin", body)
+    original = os.replace
+
+    def replace(source, target):
+        original(source, target)
+        if "index" in str(target):
+            raise OSError(errno.ENOENT, "the reply was lost and the call repeated")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sink.os, "replace", replace)
+        assert get(url, sha256=digest).read_bytes() == body
+    assert get(url, sha256=digest).read_bytes() == body and len(server.log) == 1

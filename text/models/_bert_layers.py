@@ -10,7 +10,7 @@ from typing import Any
 from sensorium import nn
 from sensorium.tensor import Tensor
 
-from ._blocks import activation, attend, length_of, room_for, run_layers, split_heads
+from ._blocks import add_dense, attend, dense, length_of, room_for, run_layers, split_heads
 
 
 class BertEmbeddings(nn.Module):
@@ -84,7 +84,7 @@ class BertOutput(nn.Module):
         self.dropout = nn.Dropout(c.hidden_dropout_prob)
 
     def forward(self, x: Tensor, residual: Tensor) -> Tensor:
-        return self.LayerNorm(self.dropout(self.dense(x)) + residual)
+        return self.LayerNorm(add_dense(residual, x, self.dense, self.dropout))
 
 
 class BertAttention(nn.Module):
@@ -100,15 +100,15 @@ class BertAttention(nn.Module):
 
 
 class BertIntermediate(nn.Module):
-    """act(dense(x)): (N, T, E) -> (N, T, intermediate_size)."""
+    """activation(dense(x)): (N, T, E) -> (N, T, intermediate_size)."""
 
     def __init__(self, c: Any) -> None:
         super().__init__()
         self.dense = nn.Linear(c.hidden_size, c.intermediate_size)
-        self.act = activation(c.hidden_act)
+        self.activation = c.hidden_act
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.dense(x))
+        return dense(x, self.dense, self.activation)
 
 
 class BertLayer(nn.Module):
@@ -144,4 +144,4 @@ class BertPooler(nn.Module):
         self.dense = nn.Linear(c.hidden_size, c.hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dense(x[:, 0]).tanh()
+        return dense(x[:, 0], self.dense, "tanh")

@@ -14,41 +14,54 @@ import sensorium as sn
 from sensorium import nn
 from sensorium.errors import OptionError, ShapeError
 from sensorium.nn import functional as F, init
+from sensorium.nn.fused import ACTIVATIONS as CORE_ACTIVATIONS, linear_act
 from sensorium.tensor import Tensor
 
 
 # -- activations ---------------------------------------------------------------------------------
-def _gelu_tanh(x: Tensor) -> Tensor:
-    return F.gelu(x, approximate="tanh")
-
-
 def _quick_gelu(x: Tensor) -> Tensor:
     return x * sn.sigmoid(1.702 * x)
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {  # names as in config.json
-    "gelu": F.gelu,
-    "gelu_python": F.gelu,
-    "gelu_new": _gelu_tanh,
-    "gelu_fast": _gelu_tanh,
-    "gelu_pytorch_tanh": _gelu_tanh,
+FUSED = {  # names as in config.json -> the core's, which joins them to the product before
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    **{name: CORE_ACTIVATIONS[same] for name, same in FUSED.items()},
     "quick_gelu": _quick_gelu,
-    "relu": F.relu,
-    "silu": F.silu,
-    "swish": F.silu,
-    "tanh": sn.tanh,
 }
 
 
-def activation(name: str, option: str = "hidden_act") -> Callable[[Tensor], Tensor]:
-    """The function called ``name``; ``OptionError`` lists the names there are.
-
-    >>> activation("relu")(sn.tensor([-1.0, 2.0]))
-    tensor([0., 2.])
-    """
+def check_activation(name: str, option: str) -> None:
+    """``OptionError``, with the names there are, for an activation that is not one of them."""
     if name not in ACTIVATIONS:
         raise OptionError(f"{option} is one of {sorted(ACTIVATIONS)}, got {name!r}")
-    return ACTIVATIONS[name]
+
+
+def dense(x: Tensor, layer: nn.Module, activation: str) -> Tensor:
+    """activation(layer(x)), as one step where the core can.
+
+    >>> dense(sn.tensor([[-1.0, 2.0]]), nn.Identity(), "relu")
+    tensor([[0., 2.]])
+    """
+    if activation in FUSED:
+        return linear_act(x, layer, FUSED[activation])
+    return ACTIVATIONS[activation](layer(x))
+
+
+def add_dense(residual: Tensor, x: Tensor, layer: nn.Linear, dropout: nn.Dropout) -> Tensor:
+    """residual + dropout(layer(x)), as one step where nothing is dropped."""
+    if (dropout.training and dropout.p) or dropout._hooks:
+        return residual + dropout(layer(x))
+    return linear_act(x, layer, residual=residual)
 
 
 class Conv1D(nn.Module):
@@ -82,12 +95,10 @@ def additive_mask(attention_mask: Tensor | None, x: Tensor) -> Tensor | None:
         return None
     if attention_mask.ndim == 4 and attention_mask.is_floating_point():
         return attention_mask.to(x.dtype)
-    return as_added(_four_dims(attention_mask) != 0, x)
+    return as_added(sn.ne(_four_dims(attention_mask), 0), x)
 
 
-def causal_mask(
-    attention_mask: Tensor | None, x: Tensor, past: int = 0
-) -> Tensor | None:
+def causal_mask(attention_mask: Tensor | None, x: Tensor, past: int = 0) -> Tensor | None:
     """``additive_mask`` for tokens x (N, T, E) that see what came before: keys 0 .. past + t.
 
     attention_mask (N, past + T) hides further keys.
@@ -151,12 +162,12 @@ def attend(
 
 
 def run_layers(
-    layers: nn.ModuleList, x: Tensor, mask: Tensor | None, keep: bool
+    layers: nn.ModuleList, x: Tensor, mask: Tensor | None, keep: bool, *more: Any
 ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
-    """x (N, T, E) through every layer; also, if they are to be kept, x and what each returned."""
+    """x (N, T, E) through every layer(x, mask, *more); also, if kept, x and what each returned."""
     kept = [x]
     for layer in layers:
-        x = layer(x, mask)
+        x = layer(x, mask, *more)
         if keep:
             kept.append(x)
     return x, tuple(kept) if keep else None

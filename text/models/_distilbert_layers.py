@@ -11,9 +11,10 @@ import numpy as np
 
 from sensorium import nn
 from sensorium.inplace import wrote
+from sensorium.nn.fused import linear_act
 from sensorium.tensor import Tensor
 
-from ._blocks import activation, attend, length_of, room_for, run_layers, split_heads
+from ._blocks import add_dense, attend, dense, length_of, room_for, run_layers, split_heads
 
 EPS = 1e-12
 
@@ -42,7 +43,7 @@ class Embeddings(nn.Module):
 
 
 class DistilBertSelfAttention(nn.Module):
-    """Every token looks at every token that mask shows: (N, T, E) -> (N, T, E)."""
+    """x + attention of every token on every token that mask shows: (N, T, E) -> (N, T, E)."""
 
     def __init__(self, c: Any) -> None:
         super().__init__()
@@ -55,20 +56,20 @@ class DistilBertSelfAttention(nn.Module):
         query, key, value = (
             split_heads(part(x), self.heads) for part in (self.q_lin, self.k_lin, self.v_lin)
         )
-        return self.out_lin(attend(query, key, value, mask, self.dropout))
+        return linear_act(attend(query, key, value, mask, self.dropout), self.out_lin, residual=x)
 
 
 class FFN(nn.Module):
-    """lin2(act(lin1(x))): (N, T, E) -> (N, T, E)."""
+    """x + lin2(activation(lin1(x))): (N, T, E) -> (N, T, E)."""
 
     def __init__(self, c: Any) -> None:
         super().__init__()
         self.lin1, self.lin2 = nn.Linear(c.dim, c.hidden_dim), nn.Linear(c.hidden_dim, c.dim)
-        self.act = activation(c.activation)
+        self.activation = c.activation
         self.dropout = nn.Dropout(c.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(self.lin2(self.act(self.lin1(x))))
+        return add_dense(x, dense(x, self.lin1, self.activation), self.lin2, self.dropout)
 
 
 class TransformerBlock(nn.Module):
@@ -82,8 +83,8 @@ class TransformerBlock(nn.Module):
         self.output_layer_norm = nn.LayerNorm(c.dim, EPS)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        x = self.sa_layer_norm(self.attention(x, mask) + x)
-        return self.output_layer_norm(self.ffn(x) + x)
+        x = self.sa_layer_norm(self.attention(x, mask))
+        return self.output_layer_norm(self.ffn(x))
 
 
 class Transformer(nn.Module):

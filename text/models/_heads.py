@@ -76,7 +76,6 @@ class Head(TextModel):
     """An encoder and what turns its output into logits."""
 
     base_class: ClassVar[Any]
-    output_class: ClassVar[Any]
     pools: ClassVar[bool] = False  # whether the head reads the pooler's output
 
     def _build(self, config: Any) -> None:
@@ -85,6 +84,12 @@ class Head(TextModel):
 
     def _build_head(self, config: Any) -> None:
         raise TypeError(f"{type(self).__name__} defines no _build_head()")
+
+
+class Labelled(Head):
+    """One tensor of logits, and a loss where labels are given."""
+
+    output_class: ClassVar[Any]
 
     def _logits(self, found: Any) -> Tensor:
         """The logits for what the encoder returned."""
@@ -116,25 +121,26 @@ class Head(TextModel):
         return self.output_class(loss=loss, logits=logits, hidden_states=found.hidden_states)
 
 
-class MaskedLM(Head):
+class MaskedLM(Labelled):
     """The words behind the masks: logits (N, T, V). labels (N, T), -100 where there is none."""
 
     output_class = MaskedLMOutput
 
 
-class SequenceClassification(Head):
+class SequenceClassification(Labelled):
     """The class of a text: logits (N, K). labels (N) or (N, K), see ``sequence_loss``."""
 
     output_class = SequenceClassifierOutput
+    head_parts: ClassVar[tuple[str, ...]] = ("classifier",)
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return sequence_loss(logits, labels, self.config.problem_type)
 
 
-class TokenClassification(Head):
+class TokenClassification(Labelled):
     """The class of every token: logits (N, T, K). labels (N, T), -100 where there is none."""
 
-    output_class = TokenClassifierOutput
+    output_class, head_parts = TokenClassifierOutput, ("classifier",)
 
     def _build_head(self, config: Any) -> None:
         self.dropout = nn.Dropout(config.token_dropout)
@@ -146,6 +152,8 @@ class TokenClassification(Head):
 
 class QuestionAnswering(Head):
     """Where in the text the answer begins and ends: two logits (N, T)."""
+
+    head_parts = ("qa_outputs",)
 
     def _build_head(self, config: Any) -> None:
         if config.num_labels != 2:
@@ -176,8 +184,9 @@ class QuestionAnswering(Head):
         )
         both = self.qa_outputs(self.dropout(found.last_hidden_state))  # (N, T, 2)
         start, end = both[..., 0], both[..., 1]
-        asked = start_positions is not None and end_positions is not None
-        loss = span_loss(start, end, start_positions, end_positions) if asked else None
+        loss = None
+        if start_positions is not None and end_positions is not None:
+            loss = span_loss(start, end, start_positions, end_positions)
         return QuestionAnsweringModelOutput(
             loss=loss, start_logits=start, end_logits=end, hidden_states=found.hidden_states
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from sensorium import nn
@@ -22,7 +23,10 @@ class TextModel(nn.Module):
     """
 
     config_class: ClassVar[type[TextConfig]]
-    base_model_prefix: ClassVar[str] = ""
+    base_model_prefix: ClassVar[str]  # the base model's name in a model with a head
+    base_parts: ClassVar[tuple[str, ...]]  # its children
+    head_parts: ClassVar[tuple[str, ...]] = ()  # the children that a head adds
+    tied: ClassVar[Mapping[str, str]] = {}  # key of a copy -> key of the weight it shares
     config: Any
 
     def __init_subclass__(cls) -> None:

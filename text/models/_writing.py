@@ -66,6 +66,7 @@ class CausalLM(TextModel):
             repetition_penalty=repetition_penalty,
             eos_token_id=self.config.eos_token_id if eos_token_id is None else eos_token_id,
             pad_token_id=self.config.pad_token_id if pad_token_id is None else pad_token_id,
+            padding=None if mask is None else sn.eq(mask, 0).sum(1),
             processors=processors,
             generator=generator,
         )
@@ -88,7 +89,7 @@ class CausalLM(TextModel):
                 f"{name}.generate: attention_mask {tuple(mask.shape)} does not fit input_ids "
                 f"{tuple(ids.shape)}"
             )
-        real = (mask != 0).long()
+        real = sn.ne(mask, 0).long()
         if not real[:, -1].all():
             raise OptionError(f"{name}.generate: a text ends in padding; pad prompts on the left")
         return ids, None if real.all() else real

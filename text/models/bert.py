@@ -14,7 +14,7 @@ from sensorium import nn
 from sensorium.tensor import Tensor
 
 from ._bert_layers import BertEmbeddings, BertEncoder, BertPooler
-from ._blocks import activation, additive_mask
+from ._blocks import additive_mask, check_activation, dense
 from ._config import TextConfig, divides
 from ._heads import (
     MaskedLM,
@@ -53,7 +53,7 @@ class BertConfig(TextConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         divides(type(self).__name__, self.num_attention_heads, self.hidden_size)
-        activation(self.hidden_act)
+        check_activation(self.hidden_act, "hidden_act")
 
     @property
     def token_dropout(self) -> float:
@@ -79,7 +79,8 @@ class BertModel(TextModel):
     sensorium.Size([1, 3, 8])
     """
 
-    config_class = BertConfig
+    config_class, base_model_prefix = BertConfig, "bert"
+    base_parts = ("embeddings", "encoder", "pooler")
     embeddings_class: ClassVar[Any] = BertEmbeddings
 
     def _build(self, c: Any) -> None:
@@ -105,16 +106,16 @@ class BertModel(TextModel):
 
 # -- heads ---------------------------------------------------------------------------------------
 class BertPredictionHeadTransform(nn.Module):
-    """LayerNorm(act(dense(x))): (N, T, E) -> (N, T, E)."""
+    """LayerNorm(activation(dense(x))): (N, T, E) -> (N, T, E)."""
 
     def __init__(self, c: Any) -> None:
         super().__init__()
         self.dense = nn.Linear(c.hidden_size, c.hidden_size)
-        self.act = activation(c.hidden_act)
         self.LayerNorm = nn.LayerNorm(c.hidden_size, c.layer_norm_eps)
+        self.activation = c.hidden_act
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.LayerNorm(self.act(self.dense(x)))
+        return self.LayerNorm(dense(x, self.dense, self.activation))
 
 
 class BertLMPredictionHead(nn.Module):
@@ -144,7 +145,13 @@ class BertOnlyMLMHead(nn.Module):
 class BertForMaskedLM(MaskedLM):
     """BERT and the words behind the masks."""
 
-    config_class, base_class, base_model_prefix = BertConfig, BertModel, "bert"
+    config_class, base_class = BertConfig, BertModel
+    base_model_prefix, base_parts = "bert", BertModel.base_parts
+    head_parts = ("cls",)
+    tied: ClassVar[dict[str, str]] = {
+        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+        "cls.predictions.decoder.bias": "cls.predictions.bias",
+    }
 
     def _build_head(self, c: Any) -> None:
         self.cls = BertOnlyMLMHead(c, self.bert.embeddings.word_embeddings)
@@ -156,7 +163,8 @@ class BertForMaskedLM(MaskedLM):
 class BertForSequenceClassification(SequenceClassification):
     """BERT and the class of a text, from the pooled first token."""
 
-    config_class, base_class, base_model_prefix = BertConfig, BertModel, "bert"
+    config_class, base_class = BertConfig, BertModel
+    base_model_prefix, base_parts = "bert", BertModel.base_parts
     pools = True
 
     def _build_head(self, c: Any) -> None:
@@ -170,13 +178,15 @@ class BertForSequenceClassification(SequenceClassification):
 class BertForTokenClassification(TokenClassification):
     """BERT and the class of every token."""
 
-    config_class, base_class, base_model_prefix = BertConfig, BertModel, "bert"
+    config_class, base_class = BertConfig, BertModel
+    base_model_prefix, base_parts = "bert", BertModel.base_parts
 
 
 class BertForQuestionAnswering(QuestionAnswering):
     """BERT and the place of an answer in the text."""
 
-    config_class, base_class, base_model_prefix = BertConfig, BertModel, "bert"
+    config_class, base_class = BertConfig, BertModel
+    base_model_prefix, base_parts = "bert", BertModel.base_parts
 
 
 # -- variants ------------------------------------------------------------------------------------

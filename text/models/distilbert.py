@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from sensorium import nn
 from sensorium.tensor import Tensor
 
-from ._blocks import activation, additive_mask
+from ._blocks import additive_mask, check_activation, dense
 from ._config import TextConfig, divides
 from ._distilbert_layers import EPS, Embeddings, Transformer, fill_with_waves
 from ._heads import (
@@ -56,7 +56,7 @@ class DistilBertConfig(TextConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         divides(type(self).__name__, self.n_heads, self.dim)
-        activation(self.activation, "activation")
+        check_activation(self.activation, "activation")
 
     @property
     def hidden_size(self) -> int:
@@ -84,7 +84,8 @@ class DistilBertModel(TextModel):
     sensorium.Size([1, 3, 8])
     """
 
-    config_class = DistilBertConfig
+    config_class, base_model_prefix = DistilBertConfig, "distilbert"
+    base_parts = ("embeddings", "transformer")
 
     def _build(self, c: Any) -> None:
         self.embeddings = Embeddings(c)
@@ -112,23 +113,29 @@ class DistilBertModel(TextModel):
 class DistilBertForMaskedLM(MaskedLM):
     """DistilBERT and the words behind the masks."""
 
-    config_class, base_class, base_model_prefix = DistilBertConfig, DistilBertModel, "distilbert"
+    config_class, base_class = DistilBertConfig, DistilBertModel
+    base_model_prefix, base_parts = "distilbert", DistilBertModel.base_parts
+    head_parts = ("vocab_transform", "vocab_layer_norm", "vocab_projector")
+    tied: ClassVar[dict[str, str]] = {
+        "vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight",
+    }
 
     def _build_head(self, c: Any) -> None:
         self.vocab_transform = nn.Linear(c.dim, c.dim)
         self.vocab_layer_norm = nn.LayerNorm(c.dim, EPS)
         self.vocab_projector = vocabulary_layer(c, self.distilbert.embeddings.word_embeddings)
-        self.act = activation(c.activation)
 
     def _logits(self, found: Any) -> Tensor:
-        x = self.act(self.vocab_transform(found.last_hidden_state))
+        x = dense(found.last_hidden_state, self.vocab_transform, self.config.activation)
         return self.vocab_projector(self.vocab_layer_norm(x))
 
 
 class DistilBertForSequenceClassification(SequenceClassification):
     """DistilBERT and the class of a text, from its first token."""
 
-    config_class, base_class, base_model_prefix = DistilBertConfig, DistilBertModel, "distilbert"
+    config_class, base_class = DistilBertConfig, DistilBertModel
+    base_model_prefix, base_parts = "distilbert", DistilBertModel.base_parts
+    head_parts = ("pre_classifier", "classifier")
 
     def _build_head(self, c: Any) -> None:
         self.pre_classifier = nn.Linear(c.dim, c.dim)
@@ -143,13 +150,15 @@ class DistilBertForSequenceClassification(SequenceClassification):
 class DistilBertForTokenClassification(TokenClassification):
     """DistilBERT and the class of every token."""
 
-    config_class, base_class, base_model_prefix = DistilBertConfig, DistilBertModel, "distilbert"
+    config_class, base_class = DistilBertConfig, DistilBertModel
+    base_model_prefix, base_parts = "distilbert", DistilBertModel.base_parts
 
 
 class DistilBertForQuestionAnswering(QuestionAnswering):
     """DistilBERT and the place of an answer in the text."""
 
-    config_class, base_class, base_model_prefix = DistilBertConfig, DistilBertModel, "distilbert"
+    config_class, base_class = DistilBertConfig, DistilBertModel
+    base_model_prefix, base_parts = "distilbert", DistilBertModel.base_parts
 
 
 # -- variants ------------------------------------------------------------------------------------

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import sensorium as sn
 from sensorium import nn
 from sensorium.errors import OptionError
-from sensorium.nn import functional as F
 from sensorium.tensor import Tensor
 
 from ._bert_layers import BertEmbeddings
-from ._blocks import room_for
+from ._blocks import dense, room_for
 from ._heads import (
     MaskedLM,
     QuestionAnswering,
@@ -48,14 +48,17 @@ class RobertaConfig(BertConfig):
 class RobertaEmbeddings(BertEmbeddings):
     """Position of token t that is not padding: pad_token_id + how many such there are up to it."""
 
+    padding_idx: int
+
     def _position_table(self, c: Any) -> nn.Embedding:
+        self.padding_idx = c.pad_token_id
         return nn.Embedding(c.max_position_embeddings, c.hidden_size, c.pad_token_id)
 
     def _positions(self, input_ids: Tensor | None, length: int) -> Tensor:
-        table, pad = self.position_embeddings, self.word_embeddings.padding_idx
+        table, pad = self.position_embeddings, self.padding_idx
         room_for("RoBERTa", length + pad + 1, table, "max_position_embeddings")
         if input_ids is not None:
-            real = input_ids != pad
+            real = sn.ne(input_ids, pad)
             if real.is_cuda or not real.array.all():
                 return table(real.long().cumsum(1) * real + pad)  # (N, T, E)
         return table.weight[pad + 1 : pad + 1 + length]  # (T, E)
@@ -72,7 +75,7 @@ class RobertaLMHead(nn.Module):
         self.bias = self.decoder.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.decoder(self.layer_norm(F.gelu(self.dense(x))))
+        return self.decoder(self.layer_norm(dense(x, self.dense, "gelu")))
 
 
 class RobertaClassificationHead(nn.Module):
@@ -85,7 +88,7 @@ class RobertaClassificationHead(nn.Module):
         self.out_proj = nn.Linear(c.hidden_size, c.num_labels)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.dense(self.dropout(x[:, 0])).tanh()
+        x = dense(self.dropout(x[:, 0]), self.dense, "tanh")
         return self.out_proj(self.dropout(x))
 
 
@@ -99,14 +102,20 @@ class RobertaModel(BertModel):
     sensorium.Size([1, 8])
     """
 
-    config_class = RobertaConfig
+    config_class, base_model_prefix = RobertaConfig, "roberta"
     embeddings_class = RobertaEmbeddings
 
 
 class RobertaForMaskedLM(MaskedLM):
     """RoBERTa and the words behind the masks."""
 
-    config_class, base_class, base_model_prefix = RobertaConfig, RobertaModel, "roberta"
+    config_class, base_class = RobertaConfig, RobertaModel
+    base_model_prefix, base_parts = "roberta", RobertaModel.base_parts
+    head_parts = ("lm_head",)
+    tied: ClassVar[dict[str, str]] = {
+        "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
+        "lm_head.decoder.bias": "lm_head.bias",
+    }
 
     def _build_head(self, c: Any) -> None:
         self.lm_head = RobertaLMHead(c, self.roberta.embeddings.word_embeddings)
@@ -118,7 +127,8 @@ class RobertaForMaskedLM(MaskedLM):
 class RobertaForSequenceClassification(SequenceClassification):
     """RoBERTa and the class of a text, from its first token."""
 
-    config_class, base_class, base_model_prefix = RobertaConfig, RobertaModel, "roberta"
+    config_class, base_class = RobertaConfig, RobertaModel
+    base_model_prefix, base_parts = "roberta", RobertaModel.base_parts
 
     def _build_head(self, c: Any) -> None:
         self.classifier = RobertaClassificationHead(c)
@@ -130,13 +140,15 @@ class RobertaForSequenceClassification(SequenceClassification):
 class RobertaForTokenClassification(TokenClassification):
     """RoBERTa and the class of every token."""
 
-    config_class, base_class, base_model_prefix = RobertaConfig, RobertaModel, "roberta"
+    config_class, base_class = RobertaConfig, RobertaModel
+    base_model_prefix, base_parts = "roberta", RobertaModel.base_parts
 
 
 class RobertaForQuestionAnswering(QuestionAnswering):
     """RoBERTa and the place of an answer in the text."""
 
-    config_class, base_class, base_model_prefix = RobertaConfig, RobertaModel, "roberta"
+    config_class, base_class = RobertaConfig, RobertaModel
+    base_model_prefix, base_parts = "roberta", RobertaModel.base_parts
 
 
 # -- variants ------------------------------------------------------------------------------------

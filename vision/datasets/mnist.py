@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -35,7 +35,7 @@ class MNIST(VisionDataset):
     https://ossci-datasets.s3.amazonaws.com/mnist/.
     """
 
-    classes = [
+    classes: ClassVar[list[str]] = [
         "0 - zero", "1 - one", "2 - two", "3 - three", "4 - four",
         "5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine",
     ]  # fmt: skip
@@ -100,7 +100,7 @@ class FashionMNIST(MNIST):
     Published at https://github.com/zalandoresearch/fashion-mnist.
     """
 
-    classes = [
+    classes: ClassVar[list[str]] = [
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
         "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ]  # fmt: skip
@@ -112,7 +112,7 @@ class KMNIST(MNIST):
     Published at https://github.com/rois-codh/kmnist (codh.rois.ac.jp/kmnist).
     """
 
-    classes = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
+    classes: ClassVar[list[str]] = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
 
 
 def check_labels(path: Path, labels: np.ndarray, classes: int) -> None:

@@ -33,6 +33,7 @@ from ._classes import (
     Transform as Transform,
 )
 from ._interpolation import InterpolationMode as InterpolationMode
+from ._mix import CutMix as CutMix, MixUp as MixUp
 from ._presets import ImageClassification as ImageClassification
 from ._random import (
     RandomApply as RandomApply,

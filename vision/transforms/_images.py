@@ -99,10 +99,17 @@ def stacked(parts: Sequence[Any]) -> Any:
 def gathered(x: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
     """x[..., rows, :][..., columns], for index arrays; x (..., H, W)."""
     array = x.array if isinstance(x, Tensor) else x
-    at = [np.asarray(index, like=array) for index in (rows[:, None], columns)]
+    at = [np.asarray(index, like=array) for index in (rows, columns)]
     if isinstance(x, Tensor):
-        return x[..., Tensor(at[0]), Tensor(at[1])]
-    return x[..., at[0], at[1]]
+        return x[..., Tensor(at[0][:, None]), Tensor(at[1])]
+    return np.take(np.take(x, at[0], axis=-2), at[1], axis=-1)
+
+
+def taken(x: Any, index: np.ndarray) -> Any:
+    """x[..., index]."""
+    if isinstance(x, Tensor):
+        return x[..., Tensor(np.asarray(index, like=x.array))]
+    return np.take(x, np.asarray(index, like=x), axis=-1)
 
 
 def chosen(mask: np.ndarray, x: Any, other: Any) -> Any:

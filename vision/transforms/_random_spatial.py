@@ -239,7 +239,8 @@ class RandomAffine(RandomTransform):
         return angle, shift, scale, [*shear, 0.0, 0.0][:2]
 
     def apply(self, img: ImageLike, drawn: Any) -> ImageLike:
-        return affine(img, *drawn, self.interpolation, self.fill, self.center)
+        angle, shift, scale, shear = drawn
+        return affine(img, angle, shift, scale, shear, self.interpolation, self.fill, self.center)
 
 
 def _shares(translate: Any) -> tuple[float, float]:
@@ -315,10 +316,11 @@ class RandomErasing(RandomTransform):
         return source.integers(whole.min, whole.max, shape, dtype=whole.dtype, endpoint=True)
 
     def apply(self, img: ImageLike, drawn: Any) -> ImageLike:
-        return F.erase(img, *drawn, self.inplace)
+        top, left, height, width, values = drawn
+        return F.erase(img, top, left, height, width, values, self.inplace)
 
     def forward(self, img: ImageLike) -> ImageLike:
-        if not self.inplace or is_pil(img) or img.ndim <= 3:
+        if not self.inplace or is_pil(img) or getattr(img, "ndim", 0) <= 3:
             return super().forward(img)
         for at in np.ndindex(*img.shape[:-3]):
             self._one(img[at])  # a view

@@ -139,7 +139,7 @@ def _window(size: int, sigma: float) -> list[float]:
     """exp(-t² / 2 sigma²) at whole t around the middle, with sum 1."""
     t = np.arange(size) - (size - 1) / 2
     weight = np.exp(-0.5 * (t / sigma) ** 2)
-    return list(weight / weight.sum())
+    return (weight / weight.sum()).tolist()
 
 
 def _blurred(padded: Any, x: Any, sizes: list[int], widths: list[float]) -> Any:
@@ -159,5 +159,5 @@ def _blurred(padded: Any, x: Any, sizes: list[int], widths: list[float]) -> Any:
 def _sum(parts: list[Any]) -> Any:
     total = parts[0]
     for part in parts[1:]:
-        total = total + part
+        total += part
     return total

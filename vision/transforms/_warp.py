@@ -23,13 +23,14 @@ from ._images import (
     ImageLike,
     cast,
     check_image,
+    chosen,
     image_size,
     is_float,
     is_pil,
     like,
     mapped,
-    namespace,
     per_channel,
+    taken,
     working,
 )
 from ._interpolation import PILLOW, InterpolationMode, interpolation_mode
@@ -87,59 +88,57 @@ def _sources(matrix: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> 
     return x + (old[1] - 1) / 2, y + (old[0] - 1) / 2
 
 
-def _taps(x: np.ndarray, y: np.ndarray, bilinear: bool) -> list[tuple[Any, Any, np.ndarray]]:
-    """(row, column, weight), each (H', W'): one pixel, or the four around."""
-    # A float32 grid is what PyTorch has; in float64 a tie is one only if it is one to 1e-9.
-    x, y = np.round(x, 9), np.round(y, 9)
-    if not bilinear:
-        return [(np.rint(y), np.rint(x), np.ones_like(x))]
-    left, top = np.floor(x), np.floor(y)
-    u, v = x - left, y - top
-    return [
-        (top, left, (1 - u) * (1 - v)),
-        (top, left + 1, u * (1 - v)),
-        (top + 1, left, (1 - u) * v),
-        (top + 1, left + 1, u * v),
-    ]
-
-
 def _sampled(
     img: Any, matrix: np.ndarray, new: tuple[int, int], mode: InterpolationMode, fill: Fill
 ) -> Any:
     """An array or Tensor (..., C, H, W) looked up at M, (..., C, H', W')."""
+    x, y = _sources(matrix, img.shape[-2:], new)
+    # PyTorch's grid is float32; in float64 a tie between pixels is one only if it is to 1e-9.
+    x, y = np.round(x, 9), np.round(y, 9)
+    if mode is InterpolationMode.NEAREST:
+        return _nearest(img, np.rint(y), np.rint(x), fill)
+    return _bilinear(img, y, x, fill)
+
+
+def _looked_up(img: Any, row: np.ndarray, column: np.ndarray) -> tuple[Any, np.ndarray]:
+    """img[..., row, column] and whether that is inside; outside any pixel stands in."""
     height, width = img.shape[-2:]
-    flat = working(img).reshape(*img.shape[:-2], height * width)
-    total: Any = 0.0
-    covered = np.zeros(new)
-    bilinear = mode is InterpolationMode.BILINEAR
-    for row, column, weight in _taps(*_sources(matrix, (height, width), new), bilinear):
-        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        index = np.where(inside, row * width + column, 0).astype(np.int64)
-        weight = weight * inside
-        covered += weight
-        total = total + _taken(flat, index) * like(flat, weight)
-    if fill is not None:
-        total = _filled(total, covered, fill, bilinear)
-    return total if is_float(img) else cast(total.round(), img.dtype)
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    index = np.where(inside, row * width + column, 0).astype(np.int64)
+    return taken(img.reshape(*img.shape[:-2], height * width), index), inside
 
 
-def _taken(flat: Any, index: np.ndarray) -> Any:
-    """flat[..., index], for arrays and Tensors."""
-    if isinstance(flat, Tensor):
-        return flat[..., Tensor(np.asarray(index, like=flat.array))]
-    return flat[..., np.asarray(index, like=flat)]
+def _nearest(img: Any, row: np.ndarray, column: np.ndarray, fill: Any) -> Any:
+    values, inside = _looked_up(img, row, column)
+    colour = per_channel("affine", "fill", 0 if fill is None else _whole(fill, img), values)
+    return chosen(inside, values, colour)
 
 
-def _filled(y: Any, covered: np.ndarray, fill: Any, bilinear: bool) -> Any:
-    """fill where the old image is not; covered (H', W') is how much of a pixel it covers.
+def _whole(fill: Any, img: Any) -> Any:
+    """fill rounded where the image has whole numbers."""
+    return fill if is_float(img) else np.rint(np.asarray(fill, dtype=np.float64))
 
-    Bilinear borders are (y - fill) covered + fill, as in torchvision, though y has faded already.
+
+def _bilinear(img: Any, row: np.ndarray, column: np.ndarray, fill: Any) -> Any:
+    """Weights of the four pixels around; beyond the border there are zeros.
+
+    With a fill the result is (y - fill) covered + fill, as in torchvision, where covered (H', W') is
+    how much of a pixel the image covers, though y has faded at the border already.
     """
-    colour = per_channel("affine", "fill", fill, y)
-    if bilinear:
-        return (y - colour) * like(y, covered) + colour
-    outside = like(y, covered) < 0.5
-    return namespace(y).where(outside, colour, y)
+    work = working(img)
+    top, left = np.floor(row), np.floor(column)
+    down, across = row - top, column - left
+    total: Any = 0.0
+    covered = np.zeros(row.shape)
+    for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        values, inside = _looked_up(work, top + i, left + j)
+        weight = (down if i else 1 - down) * (across if j else 1 - across) * inside
+        covered += weight
+        total = total + values * like(work, weight)
+    if fill is not None:
+        colour = per_channel("affine", "fill", fill, total)
+        total = (total - colour) * like(work, covered) + colour
+    return total if is_float(img) else cast(total.round(), img.dtype)
 
 
 # -- public --------------------------------------------------------------------------------------

@@ -14,7 +14,17 @@ from sensorium import nn
 from sensorium.nn.cache import KVCache
 from sensorium.tensor import Tensor
 
-from ._blocks import Conv1D, activation, attend, causal_mask, length_of, room_for, split_heads
+from ._blocks import (
+    Conv1D,
+    attend,
+    causal_mask,
+    check_activation,
+    dense,
+    length_of,
+    room_for,
+    run_layers,
+    split_heads,
+)
 from ._config import TextConfig, divides
 from ._heads import token_loss, vocabulary_layer
 from ._model import TextModel, residual_spread
@@ -59,7 +69,7 @@ class GPT2Config(TextConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         divides(type(self).__name__, self.n_head, self.n_embd)
-        activation(self.activation_function, "activation_function")
+        check_activation(self.activation_function, "activation_function")
 
     @property
     def hidden_size(self) -> int:
@@ -93,17 +103,17 @@ class GPT2Attention(nn.Module):
 
 
 class GPT2MLP(nn.Module):
-    """c_proj(act(c_fc(x))): (N, T, E) -> (N, T, E)."""
+    """c_proj(activation(c_fc(x))): (N, T, E) -> (N, T, E)."""
 
     def __init__(self, c: Any) -> None:
         super().__init__()
         inner = c.n_inner or 4 * c.n_embd
         self.c_fc, self.c_proj = Conv1D(inner, c.n_embd), Conv1D(c.n_embd, inner)
-        self.act = activation(c.activation_function)
+        self.activation = c.activation_function
         self.dropout = nn.Dropout(c.resid_pdrop)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(self.c_proj(self.act(self.c_fc(x))))
+        return self.dropout(self.c_proj(dense(x, self.c_fc, self.activation)))
 
 
 class GPT2Block(nn.Module):
@@ -134,7 +144,8 @@ class GPT2Model(TextModel):
     sensorium.Size([1, 3, 8])
     """
 
-    config_class = GPT2Config
+    config_class, base_model_prefix = GPT2Config, "transformer"
+    base_parts = ("wte", "wpe", "h", "ln_f")
 
     def _build(self, c: Any) -> None:
         self.wte = nn.Embedding(c.vocab_size, c.n_embd)
@@ -163,12 +174,9 @@ class GPT2Model(TextModel):
         past = 0 if cache is None else cache.length
         x = self._embed(input_ids, position_ids, inputs_embeds, past)
         mask = causal_mask(attention_mask, x, past)
-        kept = [x]
-        for block in self.h:
-            x = block(x, mask, cache)
-            kept.append(x)
-        kept[-1] = x = self.ln_f(x)
-        return BaseModelOutputWithPast(x, cache, tuple(kept) if output_hidden_states else None)
+        x, kept = run_layers(self.h, x, mask, output_hidden_states, cache)
+        x = self.ln_f(x)
+        return BaseModelOutputWithPast(x, cache, kept and (*kept[:-1], x))
 
     def _embed(
         self, ids: Tensor | None, places: Tensor | None, embeds: Tensor | None, past: int
@@ -189,6 +197,8 @@ class GPT2LMHeadModel(CausalLM):
     """
 
     config_class, base_model_prefix = GPT2Config, "transformer"
+    base_parts, head_parts = GPT2Model.base_parts, ("lm_head",)
+    tied: ClassVar[dict[str, str]] = {"lm_head.weight": "transformer.wte.weight"}
 
     def _build(self, c: Any) -> None:
         self.transformer = GPT2Model(c)

@@ -1,0 +1,75 @@
+"""What the audio datasets share: folders that must exist, sorted files, indices, one sample rate."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sensorium.data import Dataset
+from sensorium.errors import CorruptError, OutOfBoundsError
+from sensorium.tensor import Tensor
+
+from ..io import load
+
+StrPath = str | os.PathLike[str]
+Transform = Callable[[Any], Any]
+
+
+class AudioDataset(Dataset):
+    """A dataset below a folder; what is found there is listed once, in an order of its own."""
+
+    def __init__(self, root: StrPath) -> None:
+        self.root = Path(root).expanduser()
+
+    def __len__(self) -> int:
+        return len(self._items())
+
+    def _items(self) -> Sequence[Any]:
+        return self.samples  # type: ignore[attr-defined]
+
+    def _at(self, index: int) -> Any:
+        """Item index, or an error that names the dataset and its length."""
+        items = self._items()
+        if not -len(items) <= index < len(items):
+            raise OutOfBoundsError(
+                f"{type(self).__name__}: index {index} is out of range for {len(items)} samples"
+            )
+        return items[index]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} samples in {str(self.root)!r})"
+
+
+def existing(folder: Path, what: str, where: str) -> Path:
+    """folder, if it is one; FileNotFoundError says what belongs there and where it is published."""
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder}: there is no such folder; {what} is expected there, unpacked from {where}"
+        )
+    return folder
+
+
+def load_at_rate(path: StrPath, rate: int) -> Tensor:
+    """The waveform of a dataset whose recordings all have one rate; CorruptError for another."""
+    waveform, found = load(path)
+    if found != rate:
+        raise CorruptError(f"{path}: {found} samples a second, but the dataset has {rate}")
+    return waveform
+
+
+def files_below(folder: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
+    """Paths of all files below folder, in the order of sorted names, a folder's own files first.
+
+    Links are followed, but not into a folder that holds the link: that has no end.
+    """
+    status = os.stat(folder)
+    identity = (status.st_dev, status.st_ino)
+    if identity in above:
+        return
+    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    yield from (entry.path for entry in entries if entry.is_file())
+    for entry in entries:
+        if entry.is_dir():
+            yield from files_below(entry.path, above | {identity})

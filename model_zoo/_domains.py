@@ -1,0 +1,148 @@
+"""The domains behind the zoo, in one table: how each builds, converts and names its models.
+
+A domain's ``models`` has ``get_model`` and ``list_models``; those that know Hugging Face's files
+also ``from_config``, ``to_config`` and ``convert``. Domains are imported when first needed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from sensorium.errors import OptionError
+from sensorium.hub import Card
+
+Table = Mapping[str, Any]
+
+
+def _vision() -> Any:
+    from sensorium.vision import models
+
+    return models
+
+
+def _text() -> Any:
+    from sensorium.text import models
+
+    return models
+
+
+def _audio() -> Any:
+    from sensorium.audio import models
+
+    return models
+
+
+MODELS: dict[str, Callable[[], Any]] = {"vision": _vision, "text": _text, "audio": _audio}
+
+
+def architectures(domain: str) -> Iterator[str]:
+    """Names that the domain's ``get_model`` takes."""
+    models = MODELS[domain]()
+    yield from getattr(models, "families", models.list_models)()
+    yield from models.list_models()
+
+
+def build(domain: str, architecture: str, config: Table) -> Any:
+    """A fresh model; ``num_classes`` of a text model asks for a head of so many classes."""
+    if domain == "text":
+        architecture, config = text_head(architecture, config)
+    return MODELS[domain]().get_model(architecture, **config)
+
+
+def convert(domain: str, architecture: str, config: Table, state: Table) -> Table:
+    """A published state under the model's own keys; as it is where the domain has no other."""
+    change = getattr(MODELS[domain](), "convert", None)
+    if change is None:
+        return state
+    if domain == "text":
+        name, options = text_head(architecture, config)
+        return change(name, state, options)
+    return change(architecture, state)
+
+
+def text_head(architecture: str, config: Table) -> tuple[str, dict[str, Any]]:
+    """What ``hub.load(..., num_classes=3)`` means for a text model: its family's classifier.
+
+    >>> text_head("BertForMaskedLM", {"hidden_size": 8, "num_classes": 3})
+    ('BertForSequenceClassification', {'hidden_size': 8, 'num_labels': 3})
+    """
+    options = dict(config)
+    classes = options.pop("num_classes", None)
+    if classes is None:
+        return architecture, options
+    for stale in ("id2label", "label2id"):
+        options.pop(stale, None)
+    if not architecture.endswith(_CLASSIFIERS):
+        architecture = re.sub(r"(Model|For[A-Z]\w+)$", _CLASSIFIERS[0], architecture)
+    return architecture, options | {"num_labels": classes}
+
+
+_CLASSIFIERS = ("ForSequenceClassification", "ForTokenClassification")
+
+
+# -- Hugging Face's config.json ------------------------------------------------------------------
+_TASKS = (  # what a class is for, by the end of its name
+    ("ForMaskedLM", "fill-mask"),
+    ("ForSequenceClassification", "text-classification"),
+    ("ForTokenClassification", "token-classification"),
+    ("ForQuestionAnswering", "question-answering"),
+    ("LMHeadModel", "text-generation"),
+    ("ForConditionalGeneration", "speech-recognition"),
+    ("WhisperModel", "speech-recognition"),
+    ("Model", "sentence-similarity"),
+)
+
+
+def adopt(config: Table) -> Card | None:
+    """A card for a config.json, by the first domain that knows its ``model_type``.
+
+    ``OptionError`` if the type is known and a setting of the file is not supported.
+    """
+    for domain in ("text", "audio"):
+        from_config = getattr(MODELS[domain](), "from_config", None)
+        if from_config is None or not _knows(from_config, config):
+            continue
+        architecture, options = from_config(config)
+        task = next((task for end, task in _TASKS if architecture.endswith(end)), "")
+        heads = "classifier pre_classifier" if domain == "text" else ""
+        return Card(
+            name="model",
+            task=task,
+            architecture=architecture,
+            config=dict(options),
+            classifier=heads,
+            weights=[],
+        )
+    return None
+
+
+def _knows(from_config: Callable[[Table], Any], config: Table) -> bool:
+    """Whether the type alone, with every setting at its default, is accepted."""
+    try:
+        from_config({"model_type": config.get("model_type")})
+    except OptionError:
+        return False
+    return True
+
+
+# -- what stands beside saved weights ------------------------------------------------------------
+def companions(model: Any) -> dict[str, bytes]:
+    """config.json in Hugging Face's form, and the tokenizer, where the model has them."""
+    files: dict[str, bytes] = {}
+    to_config = getattr(MODELS[_domain(model)](), "to_config", None) if _domain(model) else None
+    if to_config is not None and hasattr(model, "config"):
+        files["config.json"] = (json.dumps(to_config(model), indent=2) + "\n").encode()
+    to_files = getattr(getattr(model, "preprocess", None), "to_files", None)
+    if to_files is not None:
+        files |= to_files()
+    return files
+
+
+def _domain(model: Any) -> str:
+    """The domain whose class a model is, or is derived from; empty for others."""
+    modules = [kind.__module__.split(".") for kind in type(model).__mro__]
+    found = (parts[1] for parts in modules if parts[0] == "sensorium" and len(parts) > 1)
+    return next((name for name in found if name in MODELS), "")

@@ -1,0 +1,49 @@
+"""It reads: which of a few sentences is closest to a query in meaning, though it shares no word."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from sensorium.errors import HubError
+
+from ..output import Output, ranking
+from ._part import Part, head, milliseconds, missing, weights_of
+
+MODEL = "all-minilm-l6-v2"
+QUERY = "How does a machine learn from examples?"
+SENTENCES = (
+    "A network adjusts its weights until its mistakes grow small.",
+    "Teaching a dog a new trick takes patience and treats.",
+    "Let the dough rise for an hour before you bake it.",
+    "The rocket left its pad shortly after sunrise.",
+    "She plays the violin in a small orchestra.",
+)
+
+
+def read(args: argparse.Namespace, out: Output) -> Part:
+    """The sentences ranked by their cosine with the query."""
+    from sensorium import hub
+    from sensorium.model_zoo.page import ReadTexts
+
+    try:
+        out.note(f"fetching {MODEL} ...")
+        pipe: Any = hub.pipeline(MODEL, device=args.device)
+    except HubError as error:
+        return missing(MODEL, error, out)
+    head("it reads", pipe.model.card, out)
+    began = time.perf_counter()
+    matches = pipe(QUERY, SENTENCES)
+    seconds = time.perf_counter() - began
+    out.line(f"    {QUERY}")
+    out.lines(ranking([(match.text, max(0.0, match.score)) for match in matches]))
+    out.line(f"\n{len(SENTENCES) + 1} sentences in {milliseconds(seconds)}\n")
+    texts = [QUERY, *SENTENCES]
+    matrix = pipe.similarity(texts, texts).tolist()
+    document = weights_of(pipe.model.card) | {
+        "query": QUERY,
+        "matches": [{"text": match.text, "score": match.score} for match in matches],
+        "seconds": round(seconds, 4),
+    }
+    return Part(document, ReadTexts(QUERY, SENTENCES, matrix, pipe.model.card.name))
