@@ -8,12 +8,18 @@ nothing and brings in no soundfile. Follows torchaudio's layout: a waveform is a
 from __future__ import annotations
 
 from importlib import import_module
-from types import ModuleType
+from typing import Any
 
-__all__ = ["datasets", "functional", "io", "metrics", "models", "transforms"]
+_FROM_IO = ("info", "load", "save")
+__all__ = [
+    "datasets", "functional", "info", "io", "load", "metrics", "models", "pitch", "save",
+    "transforms", "vad",
+]  # fmt: skip
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
+    if name in _FROM_IO:
+        return getattr(import_module(".io", __name__), name)
     if name in __all__:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

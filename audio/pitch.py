@@ -52,7 +52,7 @@ def bins_to_frequency(bins: Any) -> Any:
     """10 * 2^((1997.38 + 20 bins) / 1200) Hz, of arrays or numbers.
 
     >>> round(bins_to_frequency(0), 2), round(bins_to_frequency(228), 1)
-    (31.7, 441.4)
+    (31.7, 441.5)
     """
     return 10 * 2 ** ((_FIRST + _CENTS_PER_BIN * bins) / 1200)
 

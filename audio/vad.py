@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import sensorium as sn
@@ -41,7 +42,7 @@ def speech_probabilities(model: Any, waveform: Tensor, sample_rate: int) -> Tens
         return model.probabilities(as_mono(waveform, sample_rate, RATE))
 
 
-class Rules(NamedTuple):
+class _Rules(NamedTuple):
     """What makes a segment, in samples and probabilities."""
 
     on: float  # speech begins at this probability
@@ -93,9 +94,9 @@ def speech_segments(
         )
     if isinstance(probabilities, Tensor):
         probabilities = probabilities.detach().cpu().reshape(-1).tolist()
-    values = list(probabilities)
+    values = [float(p) for p in probabilities]
     ms, pad = RATE / 1000, speech_pad_ms * RATE / 1000
-    rules = Rules(
+    rules = _Rules(
         on=threshold,
         off=off,
         shortest=min_speech_duration_ms * ms,
@@ -109,7 +110,7 @@ def speech_segments(
     return [Segment(start / RATE, end / RATE) for start, end in found]
 
 
-def _stretches(values: list[float], rules: Rules, length: int) -> list[list[int]]:
+def _stretches(values: list[float], rules: _Rules, length: int) -> list[list[int]]:
     """[start, end] of every segment in samples, without padding."""
     found: list[list[int]] = []
     pauses: list[tuple[int, int]] = []  # (length, start) of silences inside the segment
@@ -151,7 +152,7 @@ def _padded(found: list[list[int]], pad: float, length: int) -> list[list[int]]:
     if found:
         found[0][0] = int(max(0, found[0][0] - pad))
         found[-1][1] = int(min(length, found[-1][1] + pad))
-    for before, after in zip(found, found[1:]):
+    for before, after in pairwise(found):
         silence = after[0] - before[1]
         share = silence // 2 if silence < 2 * pad else pad
         before[1] = int(min(length, before[1] + share))

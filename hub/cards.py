@@ -92,7 +92,9 @@ class Card:
     config: dict[str, Any] = field(default_factory=dict)
     num_params: int | None = None
     gmacs: float | None = None  # 1e9 multiply-adds of one input
-    classifier: str = ""  # prefixes of the last layers' keys, which ``num_classes=`` replaces
+    # Prefixes of the keys that ``num_classes=`` makes anew: "fc", or "classifier pooler?", where a
+    # question mark means only if the weights lack it.
+    classifier: str = ""
     description: str = ""
     docs: str = ""
     paper: str = ""

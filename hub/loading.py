@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sensorium.errors import (
+    CacheError,
     CardError,
-    HubError,
     NotFoundError,
     OptionError,
+    SensoriumError,
     StateDictError,
 )
 
@@ -30,6 +31,7 @@ from .registry import Zoo
 from .repository import Folder, Place
 
 Result = TypeVar("Result")
+_TRIES = 50
 
 
 def load(
@@ -153,23 +155,26 @@ def _positive(number: int) -> int:
 
 
 def _steadily(name: str, attempt: Callable[[], Result]) -> Result:
-    """Try again if the folder was saved over, or the cache cleared, while it was being read."""
-    for _ in range(4):
+    """Try again if the folder was saved over, or the cache cleared, while it was being read.
+
+    A file is verified first and opened again to be read, so a result counts only if the folder is
+    still what it was before: what was read is then what was verified.
+    """
+    error: Exception | None = None
+    for _ in range(_TRIES):
         before = layouts.mark(name)
         try:
-            return attempt()
-        except (HubError, FileNotFoundError):
-            if layouts.mark(name) == before and not _vanished():
+            result = attempt()
+        except (SensoriumError, FileNotFoundError) as found:
+            # Ours tell of the files as they are, FileNotFoundError of one that was just there.
+            if layouts.mark(name) == before and isinstance(found, SensoriumError):
                 raise
-    return attempt()
-
-
-def _vanished() -> bool:
-    """Whether the error being handled is of a file that was there a moment ago."""
-    import sys
-
-    error = sys.exc_info()[1]
-    return isinstance(error, FileNotFoundError) and not isinstance(error, HubError)
+            error = found
+        else:
+            if layouts.mark(name) == before:
+                return result
+            error = None
+    raise error or CacheError(f"{name}: is being saved over and over; try again later")
 
 
 # -- the steps of load ---------------------------------------------------------------------------
@@ -232,7 +237,7 @@ def _fill(model: Any, state: Mapping[str, Any], card: Card, strict: bool, fresh:
         raise CardError(
             f"{card.name}: its card names no classifier, so num_classes= cannot be used"
         )
-    head = tuple(f"{prefix}." for prefix in card.classifier.split())
+    head = tuple(_heads(card.classifier, state))
     kept = {key: value for key, value in state.items() if not key.startswith(head)}
     own = {key for key in model.state_dict() if not key.startswith(head)}
     if strict and own != kept.keys():
@@ -241,6 +246,18 @@ def _fill(model: Any, state: Mapping[str, Any], card: Card, strict: bool, fresh:
             f"unexpected keys {sorted(kept.keys() - own)[:20]}"
         )
     model.load_state_dict(kept, strict=False)
+
+
+def _heads(classifier: str, state: Mapping[str, Any]) -> Iterator[str]:
+    """The prefixes that stay fresh; one with a question mark only if the weights lack it.
+
+    >>> [*_heads("fc pooler? neck?", {"pooler.weight": 0})]
+    ['fc.', 'neck.']
+    """
+    for name in classifier.split():
+        prefix = name.removesuffix("?") + "."
+        if prefix[:-1] == name or not any(key.startswith(prefix) for key in state):
+            yield prefix
 
 
 def _dress(

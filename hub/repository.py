@@ -53,8 +53,13 @@ _SHA256, _SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 class Place(Protocol):
     """The files of one model."""
 
-    name: str  # for messages
-    root: str  # what ``local:`` sources of a card are relative to
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def root(self) -> str:
+        """What ``local:`` sources of a card are relative to."""
 
     def find(self, name: str) -> File | None: ...
     def remember(self) -> None: ...

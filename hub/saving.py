@@ -72,8 +72,8 @@ def save(
     without a card, ``OptionError`` for facts that contradict each other.
     """
     target = Path(os.path.abspath(os.path.expanduser(folder)))
-    facts = {"architecture": architecture, "task": task, "classifier": classifier}
-    facts |= {"config": dict(config) if config is not None else None}
+    facts: dict[str, Any] = {"architecture": architecture, "task": task, "classifier": classifier}
+    facts["config"] = None if config is None else dict(config)
     card = _card(model, {key: value for key, value in facts.items() if value is not None})
     card = dataclasses.replace(card, name=_name(name, card, target, own=not card.name))
     zoo = registry.find_architecture(card.architecture)

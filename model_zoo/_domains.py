@@ -80,6 +80,7 @@ def text_head(architecture: str, config: Table) -> tuple[str, dict[str, Any]]:
     return architecture, options | {"num_labels": classes}
 
 
+_HEADS = "classifier pre_classifier bert.pooler?"  # all that is new with another number of classes
 _CLASSIFIERS = ("ForSequenceClassification", "ForTokenClassification")
 
 
@@ -107,13 +108,12 @@ def adopt(config: Table) -> Card | None:
             continue
         architecture, options = from_config(config)
         task = next((task for end, task in _TASKS if architecture.endswith(end)), "")
-        heads = "classifier pre_classifier" if domain == "text" else ""
         return Card(
             name="model",
             task=task,
             architecture=architecture,
             config=dict(options),
-            classifier=heads,
+            classifier=_HEADS if domain == "text" else "",
             weights=[],
         )
     return None

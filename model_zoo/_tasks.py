@@ -55,58 +55,35 @@ def _nothing(preprocessing: Table, files: Files) -> Any:
     """The model takes the recording itself."""
 
 
-# -- pipelines -----------------------------------------------------------------------------------
-def _of_image(name: str) -> Any:
-    from .pipelines import image
-
-    return getattr(image, name)
-
-
-def _of_text(name: str) -> Any:
-    from .pipelines import text
-
-    return getattr(text, name)
-
-
-def _of_spans(name: str) -> Any:
-    from .pipelines import spans
-
-    return getattr(spans, name)
-
-
-def _of_audio(name: str) -> Any:
-    from .pipelines import audio
-
-    return getattr(audio, name)
-
-
+# -- the table ----------------------------------------------------------------------------------
 class Task(NamedTuple):
     """Where a task's models come from, and what surrounds them."""
 
     domain: str
     preset: Preset
-    find: Callable[[str], Any]  # a pipeline's class by its name
-    pipeline: str
+    pipeline: str  # a class of ``pipelines``
     labelled: bool = False  # whether the pipeline names classes
 
     def make(self, model: Any, labels: str | list[str]) -> Callable[..., Any]:
         """The pipeline around a model that ``hub.load`` made."""
-        kind = self.find(self.pipeline)
+        from . import pipelines
+
+        kind = getattr(pipelines, self.pipeline)
         return kind(model, labels=labels) if self.labelled else kind(model)
 
 
 TASKS = {
-    "image-classification": Task("vision", _image, _of_image, "ImageClassification", True),
-    "sentence-similarity": Task("text", _tokenizer, _of_text, "SentenceSimilarity"),
-    "fill-mask": Task("text", _tokenizer, _of_text, "FillMask"),
-    "text-classification": Task("text", _tokenizer, _of_text, "TextClassification", True),
-    "token-classification": Task("text", _tokenizer, _of_spans, "TokenClassification", True),
-    "question-answering": Task("text", _tokenizer, _of_spans, "QuestionAnswering"),
-    "text-generation": Task("text", _tokenizer, _of_text, "TextGeneration"),
-    "audio-classification": Task("audio", _log_mel, _of_audio, "AudioClassification", True),
-    "speech-recognition": Task("audio", _tokenizer, _of_audio, "SpeechRecognition"),
-    "voice-activity": Task("audio", _nothing, _of_audio, "VoiceActivity"),
-    "pitch": Task("audio", _nothing, _of_audio, "Pitch"),
+    "image-classification": Task("vision", _image, "ImageClassification", True),
+    "sentence-similarity": Task("text", _tokenizer, "SentenceSimilarity"),
+    "fill-mask": Task("text", _tokenizer, "FillMask"),
+    "text-classification": Task("text", _tokenizer, "TextClassification", True),
+    "token-classification": Task("text", _tokenizer, "TokenClassification", True),
+    "question-answering": Task("text", _tokenizer, "QuestionAnswering"),
+    "text-generation": Task("text", _tokenizer, "TextGeneration"),
+    "audio-classification": Task("audio", _log_mel, "AudioClassification", True),
+    "speech-recognition": Task("audio", _tokenizer, "SpeechRecognition"),
+    "voice-activity": Task("audio", _nothing, "VoiceActivity"),
+    "pitch": Task("audio", _nothing, "Pitch"),
 }
 
 

@@ -176,7 +176,7 @@ def wordpiece(
             )
     if "[UNK]" not in ids:
         raise TokenizerError(f"{name}: no line is [UNK]; is this a vocab.txt?")
-    spec = {
+    spec: Spec = {
         "version": "1.0",
         "added_tokens": [],
         "normalizer": {

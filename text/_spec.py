@@ -16,7 +16,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, TypeGuard
 
 from sensorium.errors import FormatError, TokenizerError
 from sensorium.io._json import loads
@@ -160,8 +160,7 @@ def _unigram_ids(vocab: object, where: str) -> dict[str, int]:
     ids: dict[str, int] = {}
     for i, entry in enumerate(vocab):
         piece, score = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
-        number = isinstance(score, int | float) and not isinstance(score, bool)
-        if not isinstance(piece, str) or not number or not math.isfinite(score):
+        if not isinstance(piece, str) or not _is_finite(score):
             raise TokenizerError(f"{where}.vocab[{i}]: want [piece, score], got {entry!r:.60}")
         if len(piece) > _MAX_PIECE:
             raise TokenizerError(
@@ -235,7 +234,13 @@ def _check_added(tokens: object, ids: dict[str, int], where: str) -> dict[str, i
     return added
 
 
-def _is_int(value: object, low: int, high: int) -> bool:
+def _is_finite(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
+
+
+def _is_int(value: object, low: int, high: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 

@@ -4,7 +4,8 @@ BertProcessing, RobertaProcessing, TemplateProcessing and ByteLevel, alone or in
 down to two things: whether offsets leave out the white space that byte-level tokens begin with
 (``trim``), and a template of special tokens around one text and around two. Carried out here, so that
 truncation is a slice and padding a fill, and neither the state nor the panics of the library's own
-can be met.
+can be met. One difference: the library trims after it has cut, and takes a text cut at its left for one
+that begins there; here offsets are those of the whole text.
 """
 
 from __future__ import annotations
@@ -51,13 +52,15 @@ class Template:
         return any(piece.type_id and piece.ids for piece in self.pair)
 
 
-_BARE = (Piece((), 0, 0),), (Piece((), 0, 0), Piece((), 1, 1))
+Both = tuple[tuple[Piece, ...], tuple[Piece, ...]]
+_BARE: Both = (Piece((), 0, 0),), (Piece((), 0, 0), Piece((), 1, 1))
 
 
 def read_template(post_processor: object, known_ids: frozenset[int], name: str) -> Template:
     """The template of a post-processor; every id must be in the vocabulary."""
     where = f"{name}: post_processor"
-    trim, single, pair = None, *_BARE
+    trim: dict[str, Any] | None = None
+    single, pair = _BARE
     for place, part in components(post_processor, "post_processor", where):
         if part["type"] in ("ByteLevel", "RobertaProcessing"):
             trim = _trim(part)
@@ -78,9 +81,6 @@ def _trim(part: dict[str, Any]) -> dict[str, Any] | None:
         return None
     prefix = part.get("add_prefix_space", True)
     return {"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": True}
-
-
-Both = tuple[tuple[Piece, ...], tuple[Piece, ...]]
 
 
 def _bert(part: dict[str, Any], where: str) -> Both:

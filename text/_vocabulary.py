@@ -17,8 +17,9 @@ from . import _batch, _library, _roles
 from ._spec import Spec
 from ._template import read_template
 
-MAX_CHARS = 10_000_000
-"""Characters of one text, unless a tokenizer is told otherwise; each takes about 200 bytes."""
+MAX_CHARS = 2_000_000
+"""Characters of one text, unless a tokenizer is told otherwise; each takes about 200 bytes while it
+is encoded, so that this is 400 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ class Vocabulary:
         """tokenizer.json and tokenizer_config.json, as a model's folder has them."""
         s = self._settings
         names = ["input_ids", *(["token_type_ids"] if s.type_ids else []), "attention_mask"]
-        config = {
+        config: dict[str, Any] = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             **{f"{role}_token": token for role, token in s.roles.items()},
             "padding_side": s.padding_side,

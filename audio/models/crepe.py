@@ -38,6 +38,17 @@ class Layer(NamedTuple):
 _LAYERS = (Layer(512, 4, (254, 254)), *(Layer(64, 1, (31, 32)),) * 5)
 
 
+# -- blocks --------------------------------------------------------------------------------------
+class TimeConv(nn.Conv2d):
+    """A k x 1 convolution, as it is stored, over (N, C, T): run as the one over time that it is.
+
+    With T as the last dimension the CPU engine takes a quarter of the time.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.conv1d(input, self.weight.squeeze(-1), self.bias, self.stride[0])
+
+
 # -- net -----------------------------------------------------------------------------------------
 class Crepe(nn.Module):
     """Normalised frames (N, 1024) at 16 kHz -> how much each pitch is present, (N, 360) in 0..1.
@@ -57,31 +68,30 @@ class Crepe(nn.Module):
         inputs = 1
         for n, (layer, width) in enumerate(zip(_LAYERS, _CHANNELS), 1):
             outputs = width * CAPACITIES[capacity]
-            conv = nn.Conv2d(inputs, outputs, (layer.kernel, 1), (layer.stride, 1))
+            conv = TimeConv(inputs, outputs, (layer.kernel, 1), (layer.stride, 1))
             setattr(self, f"conv{n}", conv)
-            setattr(self, f"conv{n}_BN", nn.BatchNorm2d(outputs, eps=_EPS, momentum=0.0))
+            setattr(self, f"conv{n}_BN", nn.BatchNorm1d(outputs, eps=_EPS, momentum=0.0))
             inputs = outputs
         self.classifier = nn.Linear(4 * inputs, BINS)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self._layer(self.embed(x), 6)  # (N, C, 4, 1)
-        x = x.permute(0, 2, 1, 3).flatten(1)  # time before channels, as the classifier was trained
+        x = self._layer(self.embed(x), 6)  # (N, C, 4)
+        x = x.transpose(1, 2).flatten(1)  # time before channels, as the classifier was trained
         return self.classifier(x).sigmoid()
 
     def embed(self, x: Tensor) -> Tensor:
-        """Frames (N, 1024) -> what the fifth layer gives: (N, 8 * capacity, 8, 1)."""
+        """Frames (N, 1024) -> what the fifth layer gives: (N, 8 * capacity, 8)."""
         if x.ndim != 2 or x.shape[1] != WINDOW:
             raise ShapeError(f"Crepe: frames must be (N, {WINDOW}), got {tuple(x.shape)}")
-        x = x[:, None, :, None]  # (N, 1, 1024, 1)
+        x = x.unsqueeze(1)  # (N, 1, 1024)
         for n in range(1, 6):
             x = self._layer(x, n)
         return x
 
     def _layer(self, x: Tensor, n: int) -> Tensor:
-        """(N, C, T, 1) -> (N, C', T / (2 stride), 1)."""
-        x = F.pad(x, (0, 0, *_LAYERS[n - 1].pads))
-        x = F.relu(getattr(self, f"conv{n}")(x))
-        return F.max_pool2d(getattr(self, f"conv{n}_BN")(x), (2, 1), (2, 1))
+        """(N, C, T) -> (N, C', T / (2 stride))."""
+        x = F.relu(getattr(self, f"conv{n}")(F.pad(x, _LAYERS[n - 1].pads)))
+        return F.max_pool1d(getattr(self, f"conv{n}_BN")(x), 2)
 
 
 # -- variants ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ layers. ``LogMel`` is what turns a recording into the picture, from the same opt
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from sensorium import nn
@@ -30,8 +31,8 @@ class LogMel:
     """A recording (T,) or (C, T) -> its log-mel spectrogram in dB, (1, n_mels, M).
 
     Channels are averaged, another rate is resampled, the recording is cut or filled up with zeros
-    at its end to ``seconds``; M = 1 + seconds * sample_rate / hop_length frames. With more
-    dimensions, (N, C, T) -> (N, 1, n_mels, M).
+    at its end to ``seconds``; M = 1 + seconds * sample_rate // hop_length. With more dimensions,
+    (N, C, T) -> (N, 1, n_mels, M). n_fft and hop_length are samples, by default 32 and 10 ms.
 
     >>> import sensorium as sn
     >>> LogMel(n_mels=40)(sn.zeros(1, 12000)).shape
@@ -44,17 +45,20 @@ class LogMel:
         sample_rate: int = 16_000,
         seconds: float = 1.0,
         n_mels: int = 64,
-        n_fft: int = 512,
-        hop_length: int = 160,
+        n_fft: int | None = None,
+        hop_length: int | None = None,
     ) -> None:
-        if sample_rate < 1 or round(seconds * sample_rate) <= n_fft // 2:
-            raise OptionError(
-                f"LogMel: {seconds} s at {sample_rate} Hz are too short for n_fft {n_fft}"
-            )
-        self.sample_rate, self.seconds = sample_rate, seconds
-        self.n_mels, self.n_fft, self.hop_length = n_mels, n_fft, hop_length
+        self.sample_rate, self.seconds, self.n_mels = sample_rate, seconds, n_mels
+        self.n_fft = round(0.032 * sample_rate) if n_fft is None else n_fft
+        self.hop_length = round(0.010 * sample_rate) if hop_length is None else hop_length
         self.length = round(seconds * sample_rate)
-        self._chain = _chain(sample_rate, n_mels, n_fft, hop_length)
+        if min(self.n_fft, self.hop_length) < 1 or self.length <= self.n_fft // 2:
+            raise OptionError(
+                f"LogMel: {seconds} s at {sample_rate} Hz are too short for windows of {self.n_fft} "
+                f"samples, {self.hop_length} apart"
+            )
+        self.frames = 1 + self.length // self.hop_length
+        self._chain = _chain(sample_rate, n_mels, self.n_fft, self.hop_length)
 
     @classmethod
     def from_dict(cls, options: Mapping[str, Any]) -> LogMel:
@@ -127,12 +131,10 @@ class SpectrogramCNN(nn.Module):
         sample_rate: int = 16_000,
         seconds: float = 1.0,
         n_mels: int = 64,
-        n_fft: int = 512,
-        hop_length: int = 160,
+        n_fft: int | None = None,
+        hop_length: int | None = None,
     ) -> None:
         super().__init__()
-        if n_mels < 16:
-            raise OptionError(f"SpectrogramCNN: n_mels is halved four times, got {n_mels} < 16")
         self.preprocess = LogMel(
             sample_rate=sample_rate,
             seconds=seconds,
@@ -140,9 +142,14 @@ class SpectrogramCNN(nn.Module):
             n_fft=n_fft,
             hop_length=hop_length,
         )
+        if min(n_mels, self.preprocess.frames) < 16:
+            raise OptionError(
+                "SpectrogramCNN: pictures are halved four times, so n_mels and frames must be at "
+                f"least 16, got {n_mels} and {self.preprocess.frames}"
+            )
         self.norm = nn.BatchNorm2d(1)  # learns the level of the recordings, so none is needed
         channels = (1, width, 2 * width, 4 * width, 8 * width)
-        self.blocks = nn.Sequential(*(_block(a, b) for a, b in zip(channels, channels[1:])))
+        self.blocks = nn.Sequential(*(_block(a, b) for a, b in pairwise(channels)))
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(channels[-1], num_classes)
 

@@ -16,9 +16,10 @@ import numpy as np
 
 import sensorium as sn
 from sensorium import ops
-from sensorium.audio.functional import melscale_fbanks, resample
 from sensorium.errors import OptionError, ShapeError
 from sensorium.tensor import Tensor
+
+from ..functional import melscale_fbanks, resample
 
 _FLOOR, _RANGE = 1e-10, 8.0
 

@@ -6,6 +6,7 @@
     load_state_dict         the arrays of a PyTorch .pt/.pth/.bin; load_object its whole tree
     load_npz, load_npy      NumPy's own files; save_npz writes the former
     load_ctranslate2        the variables of a CTranslate2 model.bin
+    load_onnx_weights       the tensors that an ONNX file stores, without its graph
     load_sharded            safetensors or PyTorch shards by their index; save_sharded writes them
     save_state, load_state  our checkpoints: nested state in one safetensors file
     atomic_write            all of a file or nothing of it
@@ -28,6 +29,7 @@ from .detect import KINDS as KINDS, detect as detect, detect_bytes, refusal
 from .files import Path, naming, open_map, require_finite
 from .limits import DEFAULT, Limits as Limits
 from .npz import load_npy as load_npy, load_npz as load_npz, read_npz, save_npz as save_npz
+from .onnx_weights import load_onnx_weights as load_onnx_weights, read_onnx_weights
 from .safetensors import (
     load_metadata as load_metadata,
     load_safetensors as load_safetensors,
@@ -55,7 +57,7 @@ def load(
     limits: Limits | None = None,
     check_finite: bool = False,
 ) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors, PyTorch, ``.npz`` or CTranslate2 file, told apart by content.
+    """The arrays of a safetensors, PyTorch, ``.npz``, CTranslate2 or ONNX file, told apart by content.
 
     ``key`` picks a state dict out of a PyTorch checkpoint (see ``load_state_dict``).
     ``check_finite`` refuses weights with NaN or infinity, naming tensor and index. Raises
@@ -82,4 +84,6 @@ def _read(
         return read_npz(data, limits=limits)
     if kind == "ctranslate2":
         return read_ctranslate2(data, limits=limits)
-    raise refusal(kind, "a safetensors, PyTorch, .npz or CTranslate2 checkpoint", data)
+    if kind == "onnx":
+        return read_onnx_weights(data, limits=limits)
+    raise refusal(kind, "a safetensors, PyTorch, .npz, CTranslate2 or ONNX checkpoint", data)

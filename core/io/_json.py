@@ -17,7 +17,7 @@ from ..errors import CorruptError, LimitError
 # Possessive repeats (*+): a match never backtracks, so time is linear whatever the text.
 STRING = r'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"'
 _MARKS = re.compile(STRING + r"|[\[\]{}]")
-_MAX_DIGITS = 30
+_MAX_DIGITS = 39
 
 
 def loads(text: str, what: str, depth: int) -> object:

@@ -15,6 +15,8 @@ _LEGACY = re.compile(
 )
 # u32 version, u16 length, the specification's name (WhisperSpec, TransformerSpec, ...) with its NUL
 _CTRANSLATE2 = re.compile(rb"[\x01-\x20]\0\0\0[\x05-\x60]\0[A-Za-z0-9_]+Spec\0")
+# field 1, the IR version, then one of ModelProto's next fields: texts, numbers, the graph
+_ONNX = re.compile(rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42]")
 _PICKLE = re.compile(rb"\x80[\x00-\x05]")
 _HEAD = 4096
 
@@ -28,6 +30,7 @@ KINDS = {
     "tar": "a tar archive; unpack it first",
     "npz": "an .npz archive",
     "ctranslate2": "a CTranslate2 model",
+    "onnx": "an ONNX model",
     "npy": "a single .npy array, which load_npy reads",
     "zip": "a zip archive of something else; unpack it first",
     "gzip": "gzip-compressed; unpack it first",
@@ -79,6 +82,8 @@ def detect_bytes(data: memoryview, limits: Limits = DEFAULT) -> str:
         return "safetensors"
     if _CTRANSLATE2.match(head):
         return "ctranslate2"
+    if _ONNX.match(head):
+        return "onnx"
     for magic, kind in _MAGICS:
         if head.startswith(magic):
             return kind

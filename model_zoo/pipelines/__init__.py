@@ -12,26 +12,32 @@ A pipeline holds a model in eval mode with its ``preprocess`` and names its outp
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from ._results import Label as Label
 
-_PLACES = {
-    "image": ("ImageClassification",),
-    "text": ("FillMask", "SentenceSimilarity", "TextClassification", "TextGeneration"),
-    "spans": ("QuestionAnswering", "TokenClassification"),
-    "speech": ("SpeechRecognition",),
-    "audio": ("AudioClassification", "Pitch", "VoiceActivity"),
-}
-_FILE_OF = {name: file for file, names in _PLACES.items() for name in names}
+_SPANS = {"QuestionAnswering", "TokenClassification"}
+_TEXT = {"FillMask", "SentenceSimilarity", "TextClassification", "TextGeneration"}
+_AUDIO = {"AudioClassification", "Pitch", "VoiceActivity"}
+_ALL = {"ImageClassification", "SpeechRecognition", *_SPANS, *_TEXT, *_AUDIO}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FILE_OF:
-        return getattr(import_module(f".{_FILE_OF[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    place: Any
+    if name == "ImageClassification":
+        from . import image as place
+    elif name in _TEXT:
+        from . import text as place
+    elif name in _SPANS:
+        from . import spans as place
+    elif name == "SpeechRecognition":
+        from . import speech as place
+    elif name in _AUDIO:
+        from . import audio as place
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(place, name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_FILE_OF])
+    return sorted([*globals(), *_ALL])

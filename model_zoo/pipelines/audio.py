@@ -9,19 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import sensorium as sn
-from sensorium.audio import io, pitch, vad
+from sensorium.audio import pitch, vad
 from sensorium.audio.pitch import Pitch as PitchTrack
 from sensorium.audio.vad import Segment
 from sensorium.errors import OptionError
 from sensorium.tensor import Tensor
 
+from ._recordings import Recording, samples_of
 from ._results import Label, checked_names, names_of
 from .speech import SpeechPreset
-
-Recording = Any  # a path, a file's bytes, an open file; or samples (T,) or (C, T) with their rate
 
 
 def preset(task: str, preprocessing: Mapping[str, Any], files: Mapping[str, Path]) -> Any:
@@ -33,19 +30,6 @@ def preset(task: str, preprocessing: Mapping[str, Any], files: Mapping[str, Path
 
         return LogMel.from_dict(preprocessing)
     return None
-
-
-def samples_of(source: Recording, sample_rate: int | None) -> tuple[Tensor, int]:
-    """The waveform (C, T) or (T,) of a recording, and its rate in Hz."""
-    if isinstance(source, np.ndarray):
-        source = sn.from_numpy(np.ascontiguousarray(source))
-    if isinstance(source, Tensor):
-        if sample_rate is None:
-            raise OptionError("a waveform needs its sample_rate=, in Hz")
-        return source, sample_rate
-    if sample_rate is not None:
-        raise OptionError("sample_rate= is for waveforms; a file says its own")
-    return io.load(source)
 
 
 class _AudioPipeline:

@@ -268,7 +268,7 @@ def test_a_bin_file_is_read_as_data_and_never_unpickled(tmp_path):
 
 def test_a_model_that_no_zoo_knows(tmp_path):
     folder = write(tmp_path / "m", {"config.json": b'{"model_type": "other"}'})
-    with pytest.raises(NotFoundError, match="no installed zoo knows this model.*'other'"):
+    with pytest.raises(NotFoundError, match=r"no installed zoo knows this model.*'other'"):
         hub.load(folder)
     write(tmp_path / "m", {"config.json": b"[1]"})
     with pytest.raises(CardError, match="wanted an object, got list"):

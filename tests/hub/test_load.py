@@ -181,7 +181,7 @@ def test_a_zoo_without_all_methods_is_refused_by_name(zoo):
         adopt = None
 
     half = Half(b'{"schema": 1, "models": []}')
-    with pytest.raises(CardError, match="is no zoo: it lacks adopt; see sensorium.hub.Zoo"):
+    with pytest.raises(CardError, match="is no zoo: it lacks adopt; see sensorium"):
         hub.register(half)
     assert hub.list() == ["toy9", "toy10"]
 

@@ -94,7 +94,7 @@ def test_a_model_that_the_hub_never_saw(tmp_path):
 
 
 def test_facts_that_are_missing_or_unknown(tmp_path):
-    with pytest.raises(CardError, match="Toy has no card.*give architecture= and task="):
+    with pytest.raises(CardError, match=r"Toy has no card.*give architecture= and task="):
         hub.save(toy(1.0), tmp_path / "run")
     with pytest.raises(NotFoundError, match="'toynets'; did you mean toynet"):
         hub.save(toy(1.0), tmp_path / "run", architecture="toynets", task="toying")

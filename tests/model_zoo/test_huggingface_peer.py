@@ -16,7 +16,7 @@ transformers = pytest.importorskip("transformers")
 
 SIZES = {"vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 SIZES |= {"intermediate_size": 32, "max_position_embeddings": 40}
-VOCAB = "[PAD] [UNK] [CLS] [SEP] [MASK] a b c d e f g".split()
+VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "d", "e", "f", "g"]
 IDS = np.array([[2, 5, 6, 7, 3], [2, 9, 3, 0, 0]])
 MASK = (IDS != 0).astype(np.int64)
 

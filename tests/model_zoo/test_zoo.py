@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sensorium import hub
-from sensorium.errors import CardError
+from sensorium.errors import CardError, OptionError
 from sensorium.hub import Card, registry
 from sensorium.model_zoo import digits, zoo
 from sensorium.nn import init
@@ -113,3 +113,84 @@ def test_the_example_trains_to_the_promised_accuracy(tmp_path):
     done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True, check=True)
     accuracy = float(done.stdout.partition("held-out digits: ")[2].partition("%")[0])
     assert accuracy >= 97 and out.stat().st_size < 400_000
+
+
+# -- the wider protocol --------------------------------------------------------------------------
+BERT = {"model_type": "bert", "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1}
+
+
+def test_every_cards_architecture_is_one_of_the_zoo():
+    known = {*zoo.architectures()}
+    assert {card.architecture for card in zoo.cards()} <= known
+    assert {"resnet", "BertModel", "whisper"} <= known
+    assert registry.find_architecture("BertForMaskedLM") is zoo
+
+
+def test_finding_the_architecture_of_a_card_imports_no_domain():
+    code = (
+        "import sys; from sensorium.hub import registry; registry.find_architecture('resnet');"
+        "print([m for m in sys.modules if m.startswith(('sensorium.vision', 'sensorium.text'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("BertModel", "sentence-similarity"),
+        ("BertForMaskedLM", "fill-mask"),
+        ("BertForSequenceClassification", "text-classification"),
+        ("BertForTokenClassification", "token-classification"),
+        ("BertForQuestionAnswering", "question-answering"),
+    ],
+)
+def test_a_configuration_is_adopted_under_its_task(name, task):
+    card = zoo.adopt(BERT | {"architectures": [name], "vocab_size": 9, "intermediate_size": 8})
+    assert (card.architecture, card.task, card.weights) == (name, task, [])
+    assert type(zoo.build(card, card.config)).__name__ == name
+    found = zoo.build(card, card.config | {"num_classes": 3})
+    assert found.config.num_labels == 3 and type(found).__name__.endswith("Classification")
+
+
+def test_an_unknown_configuration_is_none_and_an_unsupported_one_says_why():
+    assert zoo.adopt({"model_type": "mind_reader"}) is None and zoo.adopt({}) is None
+    with pytest.raises(OptionError, match="position_embedding_type"):
+        zoo.adopt(BERT | {"position_embedding_type": "relative_key"})
+
+
+def test_a_text_model_comes_back_from_a_folder_with_its_tokenizer(tmp_path):
+    from sensorium.text import Tokenizer, models
+
+    model = models.BertModel(**{k: v for k, v in BERT.items() if k != "model_type"}, vocab_size=9)
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] a b c d".split()  # noqa: SIM905 (as in a vocab.txt)
+    model.preprocess = Tokenizer.from_bytes("\n".join(words).encode(), kind="vocab.txt")
+    config = {k: v for k, v in BERT.items() if k != "model_type"} | {"vocab_size": 9}
+    facts = {"architecture": "BertModel", "task": "sentence-similarity", "config": config}
+    again = hub.load(str(hub.save(model, tmp_path / "run", **facts)))
+    assert again.preprocess("a b")["input_ids"].tolist() == [[2, 5, 6, 3]]
+    for key, value in model.state_dict().items():
+        np.testing.assert_array_equal(again.state_dict()[key].numpy(), value.numpy())
+    (tmp_path / "run" / "card.json").unlink()  # what is left is Hugging Face's layout
+    third = hub.load(str(tmp_path / "run"))
+    assert type(third) is type(model) and third.preprocess("c")["input_ids"].tolist() == [[2, 7, 3]]
+
+
+def test_an_image_model_with_names_of_ones_own(tmp_path):
+    model = hub.load("digits_resnet", num_classes=2)
+    folder = hub.save(model, tmp_path / "run", labels=["cat", "dog"])
+    again = hub.load(str(folder))
+    assert again.fc.out_features == 2 and again.card.default().labels == ["cat", "dog"]
+    image = digits.held_out()[0][0]
+    np.testing.assert_array_equal(
+        again.preprocess(image).numpy(), hub.load("digits_resnet").preprocess(image).numpy()
+    )
+    assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.safetensors"]
+
+
+def test_every_task_has_its_pipeline():
+    from sensorium.model_zoo import _tasks, pipelines
+
+    for task in _tasks.TASKS.values():
+        assert callable(getattr(pipelines, task.pipeline)), task
+    assert {card.task for card in zoo.cards()} <= _tasks.TASKS.keys()

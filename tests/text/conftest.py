@@ -64,7 +64,9 @@ def _bytes(kind: str) -> bytes:
     made.train_from_iterator(CORPUS, trainer)
     made.post_processor = processors.ByteLevel(trim_offsets=False)
     if kind == "roberta":
-        made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+        made.post_processor = processors.RobertaProcessing(
+            ("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False
+        )
     return made.to_str().encode()
 
 

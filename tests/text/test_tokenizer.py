@@ -38,11 +38,6 @@ def toks(trained: Any) -> dict[str, Tokenizer]:
     return made
 
 
-def whole(text: str) -> str:
-    """A text without halves of surrogate pairs."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 # -- round trips and offsets ---------------------------------------------------------------------
 @quiet
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
@@ -385,10 +380,6 @@ def test_a_pickled_tokenizer_is_the_same(trained: Any) -> None:
             == tok(["Hello", "a b c"]).input_ids.tolist()
         )
         assert (repr(again), again.model_max_length) == (repr(tok), 20)
-
-
-def _encode(tok: Tokenizer, text: str) -> list[int]:
-    return tok.encode(text)
 
 
 def test_a_spawned_process_gets_a_working_copy(toks: dict[str, Tokenizer]) -> None:

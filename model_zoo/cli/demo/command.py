@@ -59,7 +59,8 @@ def run(args: argparse.Namespace, out: Output) -> int:
 def _write(target: str, parts: dict[str, Part], seconds: float) -> None:
     import sensorium
     from sensorium.io import atomic_write
-    from sensorium.model_zoo.page import page
+
+    from ...page import page
 
     text = page(
         seen=parts["seen"].section,

@@ -50,7 +50,8 @@ def hear(args: argparse.Namespace, out: Output) -> Part:
 
 def _section(writer: Any, listener: Any, waveform: Any, rate: int, spans: Any, text: str) -> Any:
     from sensorium.audio import transforms
-    from sensorium.model_zoo.page import Heard
+
+    from ...page import Heard
 
     mel = transforms.MelSpectrogram(sample_rate=rate, n_fft=512, hop_length=128, n_mels=80)
     decibels = transforms.AmplitudeToDB(top_db=70.0)(mel(waveform[0]))  # (80, frames)

@@ -25,7 +25,8 @@ SENTENCES = (
 def read(args: argparse.Namespace, out: Output) -> Part:
     """The sentences ranked by their cosine with the query."""
     from sensorium import hub
-    from sensorium.model_zoo.page import ReadTexts
+
+    from ...page import ReadTexts
 
     try:
         out.note(f"fetching {MODEL} ...")

@@ -53,8 +53,9 @@ def _pictures(paths: list[str]) -> list[Picture]:
 
 
 def _photographs(args: argparse.Namespace, out: Output, pipe: Any, pictures: list[Picture]) -> Part:
-    from sensorium.model_zoo.page import Seen
     from sensorium.vision.io import open_image
+
+    from ...page import Seen
 
     head("it sees", pipe.model.card, out)
     began = time.perf_counter()
@@ -112,7 +113,7 @@ def _digit_section(pipe: Any, images: Any, credit: str) -> Any:
     """The first digit, large, and its labels."""
     from PIL import Image
 
-    from sensorium.model_zoo.page import Seen
+    from ...page import Seen
 
     pixels = (np.asarray(images[0, 0]) * 255).astype(np.uint8)
     photo = Image.fromarray(pixels).resize((480, 480), Image.Resampling.NEAREST)

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import struct
 import tarfile
 
 import numpy as np
@@ -47,6 +48,8 @@ FILES = {
     "tar": lambda b: tar("a"),
     "npz": lambda b: b.zip_file([b.record("a.npy", npy())]),
     "npy": lambda b: npy(),
+    "ctranslate2": lambda b: struct.pack("<IH6sIII", 6, 6, b"ASpec\0", 1, 0, 0),
+    "onnx": lambda b: bytes.fromhex("0808 3a0d 2a0b 0802 1003 420177 4a020304"),
     "zip": lambda b: b.zip_file([b.record("word/document.xml", b"")]),
     "gzip": lambda b: gzip.compress(b.small_zip()),
     "html": lambda b: b"\xef\xbb\xbf\n <!DOCTYPE html><html></html>",
@@ -60,7 +63,7 @@ FILES = {
     "text": lambda b: "über\n".encode(),
     "unknown": lambda b: b"\x00\x01\x02\xff",
 }
-READABLE = {"safetensors", "torch", "torch-legacy", "npz"}
+READABLE = {"safetensors", "torch", "torch-legacy", "npz", "ctranslate2", "onnx"}
 
 
 @pytest.mark.parametrize("kind", FILES)

@@ -1,0 +1,99 @@
+"""Speech to text: recordings of any length to what is said in them, with times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sensorium.audio.models.whisper_decoding import DecodingOptions
+from sensorium.audio.models.whisper_long import transcribe
+from sensorium.errors import OptionError
+
+from ._recordings import Recording, samples_of
+
+
+class SpeechPreset:
+    """What belongs to Whisper's weights: the tokenizer of its companion files."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, Path]) -> SpeechPreset:
+        """From tokenizer.json, or vocab.json with merges.txt."""
+        from sensorium.text import Tokenizer
+
+        return cls(Tokenizer.from_files(files))
+
+    def to_files(self) -> dict[str, bytes]:
+        """The tokenizer's files, which ``hub.save`` writes beside the weights."""
+        return self.tokenizer.to_files()
+
+    def decode(self, tokens: list[int]) -> str:
+        """The text of tokens."""
+        return self.tokenizer.decode(tokens)
+
+
+class Spoken(NamedTuple):
+    """What is said from start to end, in seconds."""
+
+    start: float
+    end: float
+    text: str
+
+
+class Transcript(NamedTuple):
+    """The whole text, its parts in time, the seconds of sound, and the language of a multilingual
+    model."""
+
+    text: str
+    segments: list[Spoken]
+    duration: float
+    language: str | None
+
+
+class SpeechRecognition:
+    """What is said in a recording."""
+
+    def __init__(self, model: Any) -> None:
+        if getattr(model, "preprocess", None) is None:
+            raise OptionError("SpeechRecognition: the model came without a tokenizer")
+        self.model = model
+
+    def __call__(
+        self,
+        source: Recording,
+        *,
+        sample_rate: int | None = None,
+        timestamps: bool | None = None,
+        language: str | None = None,
+        task: str = "transcribe",
+        num_beams: int = 1,
+        progress: Callable[[float], None] | None = None,
+    ) -> Transcript:
+        """The text of a recording of any length, 30 s at a time.
+
+        timestamps
+            whether the model writes times too, which cut the text into sentences and find the best
+            places between two windows (default: where the recording is longer than one window)
+        language, task
+            for multilingual models: such as "de", detected if not given; "translate" into English
+        num_beams
+            drafts that are followed at once
+        """
+        waveform, rate = samples_of(source, sample_rate)
+        if timestamps is None:
+            timestamps = waveform.shape[-1] > 30 * rate
+        found = transcribe(
+            self.model,
+            waveform,
+            rate,
+            tokenizer=self.model.preprocess,
+            language=language,
+            task=task,
+            options=DecodingOptions(timestamps=timestamps, num_beams=num_beams),
+            progress=progress,
+        )
+        segments = [Spoken(s.start, s.end, (s.text or "").strip()) for s in found.segments]
+        return Transcript(found.text, segments, found.duration, found.language)
