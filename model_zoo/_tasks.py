@@ -39,7 +39,7 @@ def _tokenizer(preprocessing: Table, files: Files) -> Any:
         return None
     from sensorium.text import Tokenizer
 
-    return Tokenizer.from_files(files)
+    return Tokenizer.from_files(files, model_max_length=preprocessing.get("max_length"))
 
 
 def _log_mel(preprocessing: Table, files: Files) -> Any:

@@ -6,6 +6,7 @@
     silero_vad               probability of speech
     speech_cnn               spoken words from their spectrograms
     whisper                  speech to text; WhisperModel and WhisperForConditionalGeneration
+    transcribe               a recording of any length to what is said in it, by a Whisper
 
 >>> from sensorium.audio import models
 >>> models.whisper_tiny_en(encoder_layers=1, decoder_layers=1).config.vocab_size
@@ -31,6 +32,9 @@ from .whisper import (
     WhisperModel as WhisperModel,
 )
 from .whisper_config import WhisperConfig as WhisperConfig
+from .whisper_decoding import DecodingOptions as DecodingOptions
+from .whisper_features import WhisperFeatureExtractor as WhisperFeatureExtractor
+from .whisper_long import Transcript as Transcript, transcribe as transcribe
 from .whisper_tokens import WhisperTokens as WhisperTokens
 
 

@@ -116,28 +116,13 @@ def _info(args: argparse.Namespace, out: Output) -> int:
 
 # -- what is on this machine ---------------------------------------------------------------------
 def _pull(args: argparse.Namespace, out: Output) -> int:
-    path = _weights_path(args.name, args.weights)
-    out.line(str(path))
-    out.document({"path": str(path)})
-    return 0
-
-
-def _weights_path(name: str, weights: str) -> Any:
-    """Where a set of weights lies, downloaded if need be."""
+    """The paths of the weights, then of what comes with them."""
     from sensorium import hub
-    from sensorium.hub import registry
 
-    card = hub.card(name)
-    entry = registry.choose(card, weights)
-    if entry is None:
-        raise NotFoundError(f"{name} has no published weights")
-    return hub.fetch(
-        entry.sources,
-        sha256=entry.sha256,
-        hash_prefix=entry.hash_prefix,
-        size=entry.bytes,
-        name=f"{card.name}.{entry.name}",
-    )
+    paths = {name: str(path) for name, path in hub.pull(args.name, weights=args.weights).items()}
+    out.lines(paths.values())
+    out.document({"path": next(iter(paths.values())), "files": paths})
+    return 0
 
 
 def _pattern(name: str | None) -> str:

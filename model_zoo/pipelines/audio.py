@@ -5,8 +5,7 @@ Speech to text is in ``speech``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import sensorium as sn
@@ -18,18 +17,6 @@ from sensorium.tensor import Tensor
 
 from ._recordings import Recording, samples_of
 from ._results import Label, checked_names, names_of
-from .speech import SpeechPreset
-
-
-def preset(task: str, preprocessing: Mapping[str, Any], files: Mapping[str, Path]) -> Any:
-    """What belongs to the weights of an audio model: None where the network takes samples."""
-    if task == "speech-recognition":
-        return SpeechPreset.from_files(files)
-    if task == "audio-classification":
-        from sensorium.audio.models import LogMel
-
-        return LogMel.from_dict(preprocessing)
-    return None
 
 
 class _AudioPipeline:

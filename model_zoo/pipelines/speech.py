@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sensorium.audio.models.whisper_decoding import DecodingOptions
@@ -11,28 +10,6 @@ from sensorium.audio.models.whisper_long import transcribe
 from sensorium.errors import OptionError
 
 from ._recordings import Recording, samples_of
-
-
-class SpeechPreset:
-    """What belongs to Whisper's weights: the tokenizer of its companion files."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-
-    @classmethod
-    def from_files(cls, files: Mapping[str, Path]) -> SpeechPreset:
-        """From tokenizer.json, or vocab.json with merges.txt."""
-        from sensorium.text import Tokenizer
-
-        return cls(Tokenizer.from_files(files))
-
-    def to_files(self) -> dict[str, bytes]:
-        """The tokenizer's files, which ``hub.save`` writes beside the weights."""
-        return self.tokenizer.to_files()
-
-    def decode(self, tokens: list[int]) -> str:
-        """The text of tokens."""
-        return self.tokenizer.decode(tokens)
 
 
 class Spoken(NamedTuple):
@@ -54,7 +31,7 @@ class Transcript(NamedTuple):
 
 
 class SpeechRecognition:
-    """What is said in a recording."""
+    """What is said in a recording; the model's ``preprocess`` is its tokenizer."""
 
     def __init__(self, model: Any) -> None:
         if getattr(model, "preprocess", None) is None:

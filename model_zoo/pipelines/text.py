@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,8 +92,9 @@ class SentenceSimilarity(_TextPipeline):
     """Sentences as vectors of length 1, whose products are cosines: alike in meaning, near 1.
 
     The mean of the last hidden states over a sentence's tokens, divided by its length (Reimers and
-    Gurevych 2019, https://arxiv.org/abs/1908.10084). Sentences are cut at ``max_length`` tokens and
-    go through the model sorted by length, so that almost nothing is padding.
+    Gurevych 2019, https://arxiv.org/abs/1908.10084); the first token's, where the model's
+    ``1_Pooling/config.json`` says so. Sentences are cut at ``max_length`` tokens and go through the
+    model sorted by length, so that almost nothing is padding.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class SentenceSimilarity(_TextPipeline):
         if max_tokens < 1:
             raise OptionError(f"SentenceSimilarity: max_tokens is {max_tokens}, want at least 1")
         self.max_length, self.max_tokens = max_length, max_tokens
+        self.pooling = _pooling(getattr(model, "files", {}))
 
     def __call__(
         self, query: str, sentences: Sequence[str], *, top_k: int | None = None
@@ -147,13 +151,25 @@ class SentenceSimilarity(_TextPipeline):
 
     def _pooled(self, ids: Tensor, mask: Tensor | None) -> Tensor:
         """The mean hidden state of ids (N, T) over the tokens that are no padding: (N, E)."""
-        ids = ids.to(self.device)
+        mask = None if mask is None else mask.to(self.device)
+        hidden = self.model(ids.to(self.device), mask).last_hidden_state  # (N, T, E)
+        if self.pooling == "cls":
+            return hidden[:, 0]
         if mask is None:
-            return self.model(ids).last_hidden_state.mean(1)
-        mask = mask.to(self.device)
-        hidden = self.model(ids, mask).last_hidden_state  # (N, T, E)
+            return hidden.mean(1)
         weights = mask.to(hidden.dtype)
         return (hidden * weights.unsqueeze(-1)).sum(1) / weights.sum(1, keepdim=True)
+
+
+def _pooling(files: Mapping[str, Path]) -> str:
+    """ "mean" or "cls", as the sentence-transformers file beside the weights says."""
+    path = files.get("1_Pooling/config.json")
+    told = {} if path is None else json.loads(path.read_bytes())
+    modes = [key for key, on in told.items() if key.startswith("pooling_mode_") and on is True]
+    names = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
+    if len(modes) > 1 or not names.keys() >= set(modes):
+        raise OptionError(f"SentenceSimilarity: pools by mean or by cls, the model wants {modes}")
+    return names[modes[0]] if modes else "mean"
 
 
 # -- fill mask -----------------------------------------------------------------------------------

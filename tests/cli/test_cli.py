@@ -21,17 +21,7 @@ import sensorium
 from sensorium import hub
 from sensorium.hub import Card, Weights
 from sensorium.model_zoo import digits
-from sensorium.model_zoo.cli import demo, main, output
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """An empty cache and no network."""
-    for name in ("SENSORIUM_MIRROR", "HF_TOKEN", "HF_ENDPOINT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SENSORIUM_OFFLINE", "1")
-    monkeypatch.setenv("SENSORIUM_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+from sensorium.model_zoo.cli import output
 
 
 @pytest.fixture
@@ -61,7 +51,10 @@ def card(monkeypatch, tmp_path):
         licence="CC0-1.0",
     )
     made = Card(name="tiny", task="image-classification", architecture="tiny", weights=[weights])
-    zoo = SimpleNamespace(cards=lambda: [made])
+    never = dict.fromkeys(
+        ("build", "convert", "preprocess", "pipeline", "adopt", "companions"), print
+    )
+    zoo = SimpleNamespace(cards=lambda: [made], architectures=lambda: ["tiny"], **never)
     hub.register(zoo)
     monkeypatch.setenv("SENSORIUM_OFFLINE", "0")
     yield made.name
@@ -71,23 +64,11 @@ def card(monkeypatch, tmp_path):
     thread.join()
 
 
-@pytest.fixture
-def run(capsys):
-    """(exit code, stdout, stderr) of a command line."""
-
-    def call(*words):
-        code = main([str(word) for word in words])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
-
-
 # -- the whole -----------------------------------------------------------------------------------
 def test_version_and_help_end_well(run):
     assert run("--version") == (0, f"sensorium {sensorium.__version__}\n", "")
     code, out, _ = run("--help")
-    assert code == 0 and all(word in out for word in ("demo", "classify", "hub", "doctor"))
+    assert code == 0 and all(word in out for word in ("demo", "classify", "embed", "hub", "doctor"))
 
 
 @pytest.mark.parametrize(
@@ -249,43 +230,6 @@ def test_doctor_says_why_an_engine_is_not_used():
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
     assert "SENSORIUM_ONEDNN=0" in json.loads(done.stdout)["engines"]["cpu"]
-
-
-# -- demo ----------------------------------------------------------------------------------------
-def test_demo_without_network_reads_digits_and_ends_well(run):
-    code, out, err = run("demo")
-    assert code == 0 and "SENSORIUM_OFFLINE" in err
-    assert "needs no network" in out and "of 20 right" in out and "@@" in out
-    assert max(map(len, out.splitlines())) <= 80
-
-
-def test_demo_json_without_network_is_one_document(run):
-    code, out, _ = run("demo", "--json")
-    found = json.loads(out)
-    assert code == 0 and found["online"] is False and found["model"] == "digits_resnet"
-    assert len(found["digits"]) == 20 and found["right"] >= 19 and found["reason"]
-
-
-def test_demo_of_given_images_names_them(run, digit, monkeypatch):
-    monkeypatch.setattr(demo, "MODEL", "digits_resnet")
-    code, out, _ = run("demo", digit[0])
-    assert code == 0 and digit[0] in out and "1 photograph in" in out
-    found = json.loads(run("demo", digit[0], "--json")[1])
-    assert found["online"] and found["images"][0]["labels"][0]["name"] == digit[1]
-
-
-@pytest.mark.network
-@pytest.mark.slow
-def test_demo_names_what_is_on_real_photographs(run, monkeypatch):
-    monkeypatch.setenv("SENSORIUM_OFFLINE", "0")
-    code, out, _ = run("demo", "--json", "--top", "1")
-    found = json.loads(out)
-    best = [image["labels"][0]["name"] for image in found["images"]]
-    assert code == 0 and found["model"] == "efficientnet_lite0" and len(best) == 4
-    assert best[0] in {"tiger cat", "Egyptian cat", "tabby"} and best[1] in {"espresso", "cup"}
-    assert best[2] in {"missile", "projectile"} and best[3] == "tripod"
-    code, out, _ = run("demo")
-    assert code == 0 and "pypi://scikit-image" in out and max(map(len, out.splitlines())) <= 80
 
 
 # -- drawing -------------------------------------------------------------------------------------

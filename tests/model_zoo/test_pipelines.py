@@ -83,5 +83,5 @@ def test_what_is_wrong_is_named(pipe, tmp_path, image):
         pipe(7)
     with pytest.raises(OptionError, match="batch_size is 0"):
         ImageClassification(pipe.model, batch_size=0)
-    with pytest.raises(ShapeError, match="10 outputs, the list of labels 1000"):
+    with pytest.raises(ShapeError, match="10 outputs, the labels 1000"):
         ImageClassification(pipe.model, labels="imagenet1k")(image)

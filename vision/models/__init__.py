@@ -17,6 +17,7 @@ from sensorium.hub.builders import Builder
 
 from ._registry import (
     builder,
+    families as families,
     get_model as get_model,
     list_models as list_models,
     model_config as model_config,

@@ -91,7 +91,8 @@ def _digits(args: argparse.Namespace, out: Output, error: HubError) -> Part:
     images, truth = digits.held_out()
     pipe: Any = hub.pipeline(EMBEDDED, device=args.device)
     head("it sees (what is embedded)", pipe.model.card, out)
-    out.line(f"handwritten digits that the model never saw, from {digits.CREDIT}\n")
+    out.line("handwritten digits that the model never saw,")
+    out.line(f"from {digits.CREDIT}\n")
     began = time.perf_counter()
     labels = [row[0] for row in pipe(images, top_k=1)]
     seconds = time.perf_counter() - began
