@@ -38,6 +38,7 @@ _WEIGHTS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+_GENERATION = "generation_config.json"
 _TOKENIZER = "tokenizer.json"  # says all that the files of the next line say
 _VOCABULARY = ("vocab.txt", "vocab.json", "merges.txt", "added_tokens.json")
 _COMPANIONS = (
@@ -103,7 +104,11 @@ def read(where: Place) -> tuple[Card, Zoo]:
             f"{where.name}: holds neither {CARD_FILE}, which hub.save writes, nor {CONFIG_FILE}; "
             'for a checkpoint alone, name its model: hub.load("resnet50", weights="./file.pth")'
         )
-    return _adopted(where, _read_config(where, config))
+    told = _read_config(where, config, CONFIG_FILE)
+    writing = where.find(_GENERATION)
+    if writing is not None:
+        told[_GENERATION.removesuffix(".json")] = _read_config(where, writing, _GENERATION)
+    return _adopted(where, told)
 
 
 def get(file: File, name: str, *, at_most: int | None = None) -> Path:
@@ -144,8 +149,8 @@ def _with_pending(card: Card, where: Folder) -> Card:
 
 
 # -- Hugging Face --------------------------------------------------------------------------------
-def _read_config(where: Place, file: File) -> dict[str, Any]:
-    name = f"{where.name}/{CONFIG_FILE}"
+def _read_config(where: Place, file: File, called: str) -> dict[str, Any]:
+    name = f"{where.name}/{called}"
     path = get(file, name, at_most=_SMALL)
     config = cards.strict_json(path.read_bytes(), name)
     if not isinstance(config, dict):

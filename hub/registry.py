@@ -48,7 +48,10 @@ class Zoo(Protocol):
         """What turns a user's input into labelled results; it may read ``model.preprocess``."""
 
     def adopt(self, config: Mapping[str, Any]) -> Card | None:
-        """A card without weights for a Hugging Face ``config.json``; None if it is unknown here."""
+        """A card without weights for a Hugging Face ``config.json``; None if it is unknown here.
+
+        Where there is a ``generation_config.json``, its contents are under ``generation_config``.
+        """
 
     def companions(self, model: Any) -> Mapping[str, bytes]:
         """What ``hub.save`` writes beside the weights, by name: ``config.json``, a tokenizer."""

@@ -91,8 +91,7 @@ _TASKS = (  # what a class is for, by the end of its name
     ("ForTokenClassification", "token-classification"),
     ("ForQuestionAnswering", "question-answering"),
     ("LMHeadModel", "text-generation"),
-    ("ForConditionalGeneration", "speech-recognition"),
-    ("WhisperModel", "speech-recognition"),
+    ("whisper", "speech-recognition"),
     ("Model", "sentence-similarity"),
 )
 
@@ -134,11 +133,18 @@ def companions(model: Any) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     to_config = getattr(MODELS[_domain(model)](), "to_config", None) if _domain(model) else None
     if to_config is not None and hasattr(model, "config"):
-        files["config.json"] = (json.dumps(to_config(model), indent=2) + "\n").encode()
+        files["config.json"] = _json(to_config(model))
+        to_generation = getattr(MODELS[_domain(model)](), "to_generation_config", None)
+        if to_generation is not None:
+            files["generation_config.json"] = _json(to_generation(model))
     to_files = getattr(getattr(model, "preprocess", None), "to_files", None)
     if to_files is not None:
         files |= to_files()
     return files
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()
 
 
 def _domain(model: Any) -> str:

@@ -88,9 +88,9 @@ def test_every_op_with_an_example_is_among_them() -> None:
 
 
 # -- README --------------------------------------------------------------------------------------
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of README in a language."""
-    text = (ROOT / "README.md").read_text()
+def blocks(language: str, page: str = "README.md") -> list[str]:
+    """The fenced blocks of a page in a language."""
+    text = (ROOT / page).read_text()
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
@@ -101,6 +101,20 @@ def test_readmes_python_runs(tmp_path: Path) -> None:
     for code in local:
         (tmp_path / "readme.py").write_text(code)
         runpy.run_path(str(tmp_path / "readme.py"))
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("page", ["vision", "text", "audio"])
+def test_a_domains_page_starts_with_lines_that_work(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With real weights, in order, as a reader would paste them; blocks about the web are left out."""
+    monkeypatch.delenv("SENSORIUM_OFFLINE")
+    monkeypatch.delenv("SENSORIUM_HOME")
+    first, *others = [code for code in blocks("python", f"docs/{page}.md") if "hf://" not in code]
+    assert len(first.splitlines()) <= 14
+    (tmp_path / "page.py").write_text("\n".join([first, *others]))
+    runpy.run_path(str(tmp_path / "page.py"))
 
 
 def test_ci_runs_readmes_test_command() -> None:

@@ -6,6 +6,9 @@
     silero_vad               probability of speech
     speech_cnn               spoken words from their spectrograms
     whisper                  speech to text; WhisperModel and WhisperForConditionalGeneration
+    transcribe               a recording of any length to its text, by Whisper
+    from_config, to_config   Hugging Face's config.json to a model's name and options, and back
+    convert                  a published checkpoint to a model's state
     transcribe               a recording of any length to what is said in it, by a Whisper
 
 >>> from sensorium.audio import models
@@ -17,8 +20,15 @@ from __future__ import annotations
 
 from sensorium.hub.builders import Builder
 
+from ._checkpoints import (
+    convert as convert,
+    from_config as from_config,
+    to_config as to_config,
+    to_generation_config as to_generation_config,
+)
 from ._registry import (
     builder,
+    families as families,
     get_model as get_model,
     list_models as list_models,
     model_config as model_config,

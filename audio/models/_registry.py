@@ -6,4 +6,4 @@ from sensorium.hub.builders import Builders
 
 models = Builders("audio")
 register, list_models, builder = models.register, models.list_models, models.builder
-get_model, model_config = models.get_model, models.model_config
+get_model, model_config, families = models.get_model, models.model_config, models.families

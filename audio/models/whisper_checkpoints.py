@@ -32,8 +32,8 @@ def from_ctranslate2(variables: Mapping[str, np.ndarray]) -> State:
     source = _Variables(variables)
     state: State = {}
     for side in _SIDES:
-        for theirs, ours in _outside(side):
-            state[f"model.{side}.{ours}"] = source.take(f"{side}/{theirs}")
+        for theirs, name in _outside(side):
+            state[f"model.{side}.{name}"] = source.take(f"{side}/{theirs}")
         for n in range(_count(variables, side)):
             for theirs, ours in _inside(side):
                 prefix = f"model.{side}.layers.{n}."

@@ -40,13 +40,10 @@ class WhisperConfig:
     max_source_positions: int = 1500
     max_target_positions: int = 448
     activation_function: str = "gelu"
-    scale_embedding: bool = False
     init_std: float = 0.02
     dropout: float = 0.0
     attention_dropout: float = 0.0
     activation_dropout: float = 0.0
-    encoder_layerdrop: float = 0.0
-    decoder_layerdrop: float = 0.0
     pad_token_id: int = 50256
     bos_token_id: int = 50256
     eos_token_id: int = 50256
@@ -98,8 +95,8 @@ def from_config(
 
     Unknown keys are dropped; of a language's token (``"<|en|>"``) the name is kept.
 
-    >>> from_config({"model_type": "whisper", "d_model": 64, "torch_dtype": "float32"}).d_model
-    64
+    >>> from_config({"model_type": "whisper", "d_model": 96, "torch_dtype": "float32"}).d_model
+    96
     """
     if config.get("model_type", "whisper") != "whisper":
         raise OptionError(f"from_config: model_type is {config['model_type']!r}, want 'whisper'")

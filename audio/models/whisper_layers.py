@@ -16,7 +16,11 @@ from sensorium.tensor import Tensor
 
 from .whisper_config import WhisperConfig
 
-ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}  # names that linear_act knows too
+ACTIVATIONS: dict[str, Any] = {
+    "gelu": F.gelu,
+    "relu": F.relu,
+    "silu": F.silu,
+}  # names that linear_act knows too
 
 
 # -- blocks --------------------------------------------------------------------------------------

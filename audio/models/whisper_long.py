@@ -202,10 +202,10 @@ class _Reader:
     ) -> Segment:
         first, last, tokens = piece
         text = self._text(tokens)
-        ends = (round(start + step * FRAME_SECONDS, 2) for step in (first, last))
+        begin, end = (round(start + step * FRAME_SECONDS, 2) for step in (first, last))
         scores = (found.temperature, found.avg_logprob, ratio, found.no_speech_prob)
         said = None if self.tokenizer is None else self.tokenizer.decode(text)
-        return Segment(*ends, said, text, *scores)
+        return Segment(begin, end, said, text, *scores)
 
     def _text(self, tokens: list[int]) -> list[int]:
         return [token for token in tokens if token < self.tokens.end]
@@ -236,8 +236,9 @@ def cut(
     ends = [n for n in range(1, len(tokens)) if times[n - 1] and times[n]]
     complete = times[-2:] == [False, True]
     if not ends:
-        last = [int(token - first) for token, is_time in zip(tokens, times) if is_time]
-        return [(0, last[-1] if last and last[-1] else steps, tokens)], steps
+        known = [int(token - first) for token, is_time in zip(tokens, times) if is_time]
+        start = known[0] if times and times[0] else 0
+        return [(start, known[-1] if len(known) > 1 else steps, tokens)], steps
     ends += [len(tokens)] if complete else []
     pieces = [
         (int(tokens[a] - first), int(tokens[b - 1] - first), tokens[a:b])

@@ -96,7 +96,7 @@ class WhisperTokens:
 
 
 def _known(what: str, table: Mapping[str, int], name: str | None) -> int:
-    if name not in table:
+    if name is None or name not in table:
         raise OptionError(f"{what} {name!r} is not one of {', '.join(table)}")
     return table[name]
 

@@ -71,7 +71,7 @@ class Pitch(_AudioPipeline):
         hop: float = 0.01,
         fmin: float = 50.0,
         fmax: float = pitch.FMAX,
-        decoder: str = "viterbi",
+        decoder: str = "hmm",
     ) -> PitchTrack:
         """time (s), frequency (Hz) and periodicity (0..1) every ``hop`` seconds."""
         waveform, rate = samples_of(source, sample_rate)

@@ -11,6 +11,7 @@ from PIL import Image
 import sensorium as sn
 from sensorium import hub
 from sensorium.audio import io
+from sensorium.audio.metrics import plain_words, word_error_rate
 from sensorium.model_zoo.cli import recordings
 from sensorium.model_zoo.cli.audio import clock
 from sensorium.text import Tokenizer
@@ -140,17 +141,20 @@ def sentence(online):
     return recordings.fetch(recordings.SENTENCE)
 
 
+def errors(text):
+    """Word errors in the sentence, letters' case and punctuation left aside."""
+    return word_error_rate(recordings.SENTENCE.text, text, normalize=plain_words)
+
+
 @pytest.mark.network
 def test_transcribe_writes_the_sentence_down(run, sentence):
     code, out, _ = run("transcribe", sentence)
-    assert code == 0 and out.strip() == recordings.SENTENCE.text
+    assert code == 0 and errors(out) == 0
     found = json.loads(run("transcribe", sentence, "--json")[1])["recordings"][0]
-    assert found["text"] == recordings.SENTENCE.text and found["duration"] == pytest.approx(
-        4, abs=0.1
-    )
+    assert errors(found["text"]) == 0 and found["duration"] == pytest.approx(4, abs=0.1)
     code, out, _ = run("transcribe", sentence, "--srt")
     number, span, text = out.strip().splitlines()
-    assert number == "1" and span.startswith("00:00:00,") and text == recordings.SENTENCE.text
+    assert number == "1" and span.startswith("00:00:00,") and errors(text) == 0
 
 
 @pytest.mark.network

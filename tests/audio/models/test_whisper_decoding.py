@@ -114,9 +114,12 @@ def table(seed, length=4):
 
 def search(chances, beams, limit=4, **options):
     """beam_search on a table of log-probabilities; the prompt is one token."""
-    rows = lambda ids: [chances[tuple(row[1:])] for row in ids.tolist()]  # noqa: E731
+
+    def step(ids):
+        return sn.tensor(np.array([chances[tuple(row[1:])] for row in ids.tolist()]))
+
     return beam_search(
-        lambda ids: sn.tensor(np.array(rows(ids))), lambda rows: None, lambda ids, scores: scores,
+        step, lambda rows: None, lambda ids, scores: scores,
         [0], 1, beams, V - 1, limit, **options,
     )[0]  # fmt: skip
 
@@ -167,7 +170,7 @@ def net():
         decoder_attention_heads=2, encoder_ffn_dim=8, decoder_ffn_dim=8, num_mel_bins=4,
         max_source_positions=4, max_target_positions=24, pad_token_id=0, eos_token_id=END,
         decoder_start_token_id=6, begin_suppress_tokens=None, no_timestamps_token_id=8, init_std=0.8,
-        suppress_tokens=[6, 7],
+        suppress_tokens=[6, 7], max_initial_timestamp_index=4,
     ).eval()  # fmt: skip
 
 
