@@ -23,9 +23,9 @@ def from_config(config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     What generation_config.json says stands under ``generation_config``, where there is one.
     ``OptionError`` for a model_type that is not here.
 
-    >>> name, options = from_config({"model_type": "whisper", "d_model": 64, "use_cache": True})
+    >>> name, options = from_config({"model_type": "whisper", "d_model": 96, "use_cache": True})
     >>> name, options["d_model"]
-    ('whisper', 64)
+    ('whisper', 96)
     """
     if config.get("model_type") != "whisper":
         raise OptionError(f"config.json: model_type is 'whisper', got {config.get('model_type')!r}")

@@ -285,8 +285,8 @@ def pow(input: Array, exponent: Array) -> Array:
     """
     if exponent.__class__ in (int, float) and exponent == 2:
         return np.multiply(input, input)
-    kind = getattr(input, "dtype", np.dtype(type(input))).kind
-    if kind in "iu" and np.any(np.less(exponent, 0)):
+    kinds = {getattr(x, "dtype", np.dtype(type(x))).kind for x in (input, exponent)}
+    if kinds <= {"i", "u"} and np.any(np.less(exponent, 0)):
         raise DTypeError(f"pow: integers to negative integer powers are not integers ({exponent})")
     return np.power(input, exponent)
 

@@ -39,8 +39,9 @@ def _dead(mask: Any) -> Any:
 def _attention(query: Array, key: Array, value: Array, mask: Array | None, scale: float) -> Array:
     """softmax(scale query key^T + mask) value; zero where mask is -inf for every key."""
     if query.itemsize == 2:  # sums and powers need more digits than half precision has
-        wide = [None if x is None else x.astype(np.float32) for x in (query, key, value, mask)]
-        return np.matmul(_weights(wide[0], wide[1], wide[3], scale), wide[2]).astype(query.dtype)
+        q, k, v = (x.astype(np.float32) for x in (query, key, value))
+        wide = None if mask is None else mask.astype(np.float32)
+        return np.matmul(_weights(q, k, wide, scale), v).astype(query.dtype)
     return np.matmul(_weights(query, key, mask, scale), value)
 
 

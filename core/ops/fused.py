@@ -138,7 +138,7 @@ def linear_act(
     return LINEAR_ACTIVATIONS[activation](y if residual is None else y + residual)
 
 
-@linear_act.fast("onednn", when=onednn.takes_linear, least=512)
+@linear_act.fast("onednn", when=onednn.takes_linear, least=64)
 def _(input, weight, bias, residual, activation):
     _check_linear(input, weight, bias)
     return onednn.linear(input, weight, bias, activation, residual)

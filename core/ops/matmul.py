@@ -178,7 +178,7 @@ def _(g):
     return g  # the engine sums it to (out,)
 
 
-@linear.fast("onednn", when=onednn.takes_linear, least=512)
+@linear.fast("onednn", when=onednn.takes_linear, least=64)
 def _(input, weight, bias=None):
     _check_linear(input, weight, bias)
     return onednn.linear(input, weight, bias)

@@ -62,7 +62,7 @@ def run_similar(args: argparse.Namespace, out: Output) -> int:
     found = pipe(args.query, [text for _, text in lines], top_k=args.top)
     seconds = time.perf_counter() - began
     matches = [
-        {"line": lines[match.index][0], "score": match.score, "text": match.text} for match in found
+        {"line": lines[match.place][0], "score": match.score, "text": match.text} for match in found
     ]
     for match in matches:
         out.line(f"{match['score']:6.3f}  line {match['line']:<5}  {_short(match['text'], 60)}")

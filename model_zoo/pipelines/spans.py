@@ -44,13 +44,11 @@ class QuestionAnswering(_TextPipeline):
             )
         with sn.inference_mode():
             found = self.model(**batch.to(self.device))
-        scores = [
-            _probabilities(logits[0].cpu().numpy(), inside)
-            for logits in (found.start_logits, found.end_logits)
-        ]
-        first, last = _best_span(*scores, max_answer_tokens)
+        starts = _probabilities(found.start_logits[0].cpu().numpy(), inside)
+        ends = _probabilities(found.end_logits[0].cpu().numpy(), inside)
+        first, last = _best_span(starts, ends, max_answer_tokens)
         start, end = spans[first][0], spans[last][1]
-        return Answer(context[start:end], float(scores[0][first] * scores[1][last]), start, end)
+        return Answer(context[start:end], float(starts[first] * ends[last]), start, end)
 
 
 def _probabilities(logits: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -62,7 +60,7 @@ def _probabilities(logits: np.ndarray, inside: np.ndarray) -> np.ndarray:
 def _best_span(starts: np.ndarray, ends: np.ndarray, longest: int) -> tuple[int, int]:
     """The first and last token of the likeliest part of at most ``longest`` tokens."""
     pairs = np.tril(np.triu(starts[:, None] * ends), longest - 1)
-    return divmod(int(pairs.argmax()), len(ends))  # type: ignore[return-value]
+    return divmod(int(pairs.argmax()), len(ends))
 
 
 class Entity(NamedTuple):

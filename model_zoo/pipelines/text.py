@@ -85,7 +85,7 @@ class Match(NamedTuple):
 
     text: str
     score: float
-    index: int
+    place: int
 
 
 class SentenceSimilarity(_TextPipeline):

@@ -78,7 +78,7 @@ def test_it_sees_reads_and_hears(shown):
     assert found["online"]
     (image,) = found["seen"]["images"]
     assert image["labels"][0]["name"] in {"tiger cat", "Egyptian cat", "tabby"}
-    assert found["read"]["matches"][0]["text"].startswith("A network adjusts its weights")
+    assert found["read"]["matches"][0]["text"].startswith("Young cats rest all night")
     said = found["heard"]["text"]
     assert word_error_rate(recordings.SENTENCE.text, said, normalize=plain_words) == 0
     (span,) = found["heard"]["speech"]

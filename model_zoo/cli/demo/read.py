@@ -1,4 +1,4 @@
-"""It reads: which of a few sentences is closest to a query in meaning, though it shares no word."""
+"""It reads: which of a few sentences is closest to a query in meaning."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 from sensorium.errors import HubError
 
-from ..output import Output, ranking
+from ..output import Output, bar
 from ._part import Part, head, milliseconds, missing, weights_of
 
 MODEL = "all-minilm-l6-v2"
-QUERY = "How does a machine learn from examples?"
+QUERY = "How do I get my kitten to sleep through the night?"
 SENTENCES = (
-    "A network adjusts its weights until its mistakes grow small.",
-    "Teaching a dog a new trick takes patience and treats.",
-    "Let the dough rise for an hour before you bake it.",
-    "The rocket left its pad shortly after sunrise.",
-    "She plays the violin in a small orchestra.",
+    "Young cats rest all night if they play and eat before bed.",
+    "Our old dog snores on the sofa all day.",
+    "Shares fell when the central bank raised interest rates.",
+    "Higher rates make borrowing expensive for companies.",
+    "Let the dough rise for an hour before you bake the bread.",
 )
 
 
@@ -38,7 +38,8 @@ def read(args: argparse.Namespace, out: Output) -> Part:
     matches = pipe(QUERY, SENTENCES)
     seconds = time.perf_counter() - began
     out.line(f"    {QUERY}")
-    out.lines(ranking([(match.text, max(0.0, match.score)) for match in matches]))
+    for match in matches:
+        out.line(f"{match.score:10.2f}  {bar(max(0.0, match.score), 8)}  {match.text[:58]}")
     out.line(f"\n{len(SENTENCES) + 1} sentences in {milliseconds(seconds)}\n")
     texts = [QUERY, *SENTENCES]
     matrix = pipe.similarity(texts, texts).tolist()
