@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from sensorium.model_zoo import digits
 from sensorium.model_zoo.cli import main, recordings
 from sensorium.model_zoo.cli.demo import see
 from sensorium.model_zoo.cli.demo.command import PAGE
+from sensorium.model_zoo.page import Heard, ReadTexts, Seen, page
 
 
 def test_without_network_it_reads_digits_says_what_is_missing_and_ends_well(run):
@@ -27,9 +29,9 @@ def test_without_network_it_reads_digits_says_what_is_missing_and_ends_well(run)
     assert code == 0 and "of 20 right" in out and "@@" in out
     assert err.count("cannot be had now") == 3 and "SENSORIUM_OFFLINE" in err
     assert max(map(len, out.splitlines())) <= 80
-    page = Path(PAGE).read_text()
-    assert 'id="seen"' in page and 'id="read"' not in page
-    assert "Not this time" in page and "all-minilm-l6-v2" in page
+    text = Path(PAGE).read_text()
+    assert 'id="seen"' in text and 'id="read"' not in text
+    assert "Not this time" in text and "all-minilm-l6-v2" in text
 
 
 def test_json_without_network_is_one_document(run):
@@ -87,19 +89,49 @@ def test_it_sees_reads_and_hears(shown):
     assert not re.search(r"""(src|href)=["'](?!data:)""", text), "the page loads something"
 
 
-@pytest.mark.network
-@pytest.mark.slow
-def test_the_page_in_a_browser(shown, tmp_path):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+# -- in a browser --------------------------------------------------------------------------------
+@pytest.fixture
+def look(tmp_path):
+    """What a headless browser makes of a page."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    browser = next(filter(None, map(shutil.which, names)), None)
     if browser is None:
         pytest.fail("no Chromium: the page cannot be checked (.ci/run installs one)")
-    facts = _ask(browser, shown[1], tmp_path)
+    return lambda page: _ask(browser, page, tmp_path)
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_the_page_in_a_browser(shown, look):
+    facts = look(shown[1].read_text())
     assert facts["sections"] == ["seen", "read", "heard"]
     assert facts["pictures"] == 2 and facts["broken"] == 0  # photograph and spectrogram
     assert facts["bars"] == 3 and facts["cells"] == 36
     assert facts["wide"] <= facts["window"], "something sticks out sideways"
     assert all(height > 40 for height in facts["charts"]) and facts["wave"] > 100
     assert facts["text"] == shown[0]["heard"]["text"]
+
+
+@pytest.mark.slow
+def test_a_page_of_anything_in_a_browser(look):
+    rng = np.random.default_rng(0)
+    hostile = "<script>document.title='x'</script> & \"quotes\" " + "long" * 40
+    texts = [hostile, "b", "c"]
+    text = page(
+        seen=Seen(
+            Image.new("RGB", (30, 2000)), hostile, hostile, [(hostile, 1.0), ("b", 0.0)], "m"
+        ),
+        read=ReadTexts(texts[0], texts[1:], np.eye(3).tolist(), "m"),
+        heard=Heard(
+            np.zeros(16), 16000, rng.random((8, 4)), [0.5], [(0.0, 0.001)], hostile, "t", "c", "m"
+        ),
+        facts={"a": hostile},
+        missing=[hostile],
+    )
+    facts = look(text)
+    assert facts["sections"] == ["seen", "read", "heard", ""] and facts["broken"] == 0
+    assert facts["wide"] <= facts["window"] and facts["bars"] == 2 and facts["cells"] == 9
+    assert facts["text"].startswith("<script>document.title")
 
 
 SCRIPT = """
@@ -120,10 +152,10 @@ SCRIPT = """
 """
 
 
-def _ask(browser: str, page: Path, folder: Path) -> dict[str, object]:
-    """What a headless browser makes of the page: a script asks, the title answers."""
+def _ask(browser: str, page: str, folder: Path) -> dict[str, Any]:
+    """A script asks, the title answers."""
     asked = folder / "asked.html"
-    asked.write_text(page.read_text().replace("</body>", f"{SCRIPT}</body>"))
+    asked.write_text(page.replace("</body>", f"{SCRIPT}</body>"))
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
                f"--user-data-dir={folder}", "--window-size=1200,1600", asked.as_uri()]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
