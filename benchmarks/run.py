@@ -16,7 +16,14 @@ from pathlib import Path
 import _harness
 
 HERE = Path(__file__).resolve().parent
-NAMES = ("import_time", "small_ops", "resnet50_inference", "resnet50_training")
+NAMES = (
+    "import_time",
+    "small_ops",
+    "resnet50_inference",
+    "resnet50_training",
+    "sentences",
+    "transcription",
+)
 
 
 def main() -> int:

@@ -134,3 +134,9 @@ def test_numbers_wrap_into_small_integers():
 def test_an_integer_mean_is_an_error():
     with pytest.raises(DTypeError, match="mean: want a floating-point tensor, got int64"):
         sn.tensor([1, 2]).mean()
+
+
+def test_an_integer_to_a_negative_float_power_is_a_float():
+    y = sn.tensor(2) ** sn.tensor([-0.5, -1.0])
+    assert y.dtype == sn.float32
+    assert y.tolist() == pytest.approx([2**-0.5, 0.5])

@@ -26,7 +26,7 @@ NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 FIGURES: dict[str, dict[str, float]] = {  # at least; every key must be among the notebook's
     "fine_tune_digits": {"accuracy": 0.90, "points_above_scratch": 20, "reloaded_equal": 1},
     "fine_tune_sentences": {"points_above_majority": 20, "reloaded_equal": 1},
-    "fine_tune_words": {"accuracy": 0.90, "reloaded_equal": 1},
+    "spoken_words": {"accuracy": 0.90, "reloaded_equal": 1},
 }
 MAX_CELLS = 59
 MAX_BYTES = 400_000
