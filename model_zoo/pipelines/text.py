@@ -209,7 +209,8 @@ class FillMask(_TextPipeline):
 
     def _filled(self, ids: list[int], place: int, token: int, score: float) -> Filled:
         text = self.tokenizer.decode([*ids[:place], token, *ids[place + 1 :]])
-        return Filled(self.tokenizer.decode([token]).strip(), score, text)
+        word = self.tokenizer.decode([token], skip_special_tokens=False).strip()
+        return Filled(word, score, text)
 
 
 # -- text classification -------------------------------------------------------------------------

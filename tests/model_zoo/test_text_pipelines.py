@@ -242,3 +242,30 @@ def test_minilm_embeddings_are_transformers_within_1e_5(tmp_path):
         .astype(np.float64)
     )
     assert np.abs(1 - (vectors * wanted).sum(1)).max() < 1e-5
+
+
+# -- transformers' own pipelines -----------------------------------------------------------------
+PEER = {
+    "fill-mask": ("BertForMaskedLM", FillMask),
+    "text-classification": ("BertForSequenceClassification", TextClassification),
+}
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("task", ["fill-mask", "text-classification"])
+def test_results_are_those_of_transformers_pipelines(task, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    kind, pipeline = PEER[task]
+    model = made(kind)
+    hub.save(model, tmp_path / "run", architecture=kind, task=task, config=SIZES)
+    theirs = transformers.pipeline(task, str(tmp_path / "run"))
+    ours = hub.pipeline(str(tmp_path / "run"))
+    assert isinstance(ours, pipeline)
+    if task == "fill-mask":
+        wanted = [(row["token_str"].strip(), row["score"]) for row in theirs("the [MASK] sat")]
+        found = [(row.token, row.score) for row in ours("the [MASK] sat")]
+    else:
+        wanted = [(row["label"], row["score"]) for row in theirs("the cat sat", top_k=2)]
+        found = [tuple(label) for label in ours("the cat sat", top_k=2)]
+    assert [name for name, _ in found] == [name for name, _ in wanted]
+    np.testing.assert_allclose([s for _, s in found], [s for _, s in wanted], rtol=1e-4)
