@@ -180,21 +180,19 @@ def _steadily(name: str, attempt: Callable[[], Result]) -> Result:
 # -- the steps of load ---------------------------------------------------------------------------
 def _load(chosen: _Chosen, options: _Options) -> Any:
     card, zoo, weights = chosen.card, chosen.zoo, chosen.weights
-    config, fresh_head = dict(card.config), options.num_classes is not None
-    if fresh_head:
-        config["num_classes"] = options.num_classes
+    fresh_head = options.num_classes is not None
+    built = card if options.num_classes is None else zoo.headed(card, options.num_classes)
     # The files first: a missing one is told before time is spent on building.
     files = _companions(card, weights or card.default())
     paths = _weight_files(card, weights) if weights else None
     whole = paths is not None and options.strict and not fresh_head
-    built = dataclasses.replace(card, config=config)
     model = _build(zoo, built, every_weight_follows=whole)
     if paths is not None:
         _fill(model, zoo.convert(built, _read(*paths)), card, options.strict, fresh_head)
     model.eval()
     chosen.remember()
     model = model if options.device is None else model.to(options.device)
-    return _dress(model, chosen, files, config, fresh_head)
+    return _dress(model, chosen, files, built)
 
 
 def _weight_files(card: Card, weights: Weights) -> tuple[Path, dict[str, Path]]:
@@ -260,15 +258,15 @@ def _heads(classifier: str, state: Mapping[str, Any]) -> Iterator[str]:
             yield prefix
 
 
-def _dress(
-    model: Any, chosen: _Chosen, files: dict[str, Path], config: dict[str, Any], fresh_head: bool
-) -> Any:
+def _dress(model: Any, chosen: _Chosen, files: dict[str, Path], built: Card) -> Any:
     """Attach what belongs to the weights: plain attributes, no part of the state."""
     row = chosen.weights
-    if row is not None:
-        row = dataclasses.replace(row, default=True, labels="" if fresh_head else row.labels)
-    loaded = dataclasses.replace(chosen.card, weights=[row] if row else [], config=config)
-    preprocess = chosen.zoo.preprocess(chosen.card, row or chosen.card.default(), files)
+    if row is not None:  # labels are those of the head that was published
+        row = dataclasses.replace(
+            row, default=True, labels=row.labels if built is chosen.card else ""
+        )
+    loaded = dataclasses.replace(built, weights=[row] if row else [])
+    preprocess = chosen.zoo.preprocess(built, row or chosen.card.default(), files)
     object.__setattr__(model, "card", loaded)
     object.__setattr__(model, "files", files)
     object.__setattr__(model, "preprocess", preprocess)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,8 +53,15 @@ class Zoo(Protocol):
         Where there is a ``generation_config.json``, its contents are under ``generation_config``.
         """
 
-    def companions(self, model: Any) -> Mapping[str, bytes]:
-        """What ``hub.save`` writes beside the weights, by name: ``config.json``, a tokenizer."""
+    def headed(self, card: Card, num_classes: int) -> Card:
+        """The card of the same model with a last layer for so many classes: its config, and for a
+        model that had another kind of head its architecture and task."""
+
+    def companions(self, model: Any, labels: Sequence[str]) -> Mapping[str, bytes]:
+        """What ``hub.save`` writes beside the weights, by name: ``config.json``, a tokenizer.
+
+        ``labels`` are the names of the classes, or empty.
+        """
 
 
 _METHODS = sorted(name for name in vars(Zoo) if not name.startswith("_"))

@@ -78,7 +78,8 @@ def save(
     card = dataclasses.replace(card, name=_name(name, card, target, own=not card.name))
     zoo = registry.find_architecture(card.architecture)
     weights = _facts(card, labels, preprocessing, licence)
-    companions = _checked(_carried(model) | dict(zoo.companions(model)))
+    names = weights["labels"] if isinstance(weights.get("labels"), list) else []
+    companions = _checked(_carried(model) | dict(zoo.companions(model, names)))
     with _staged(target) as stage:
         files = _write(stage, model, companions, max_shard_bytes)
         data = cards.dump(_finished(card, weights, files, companions, model))

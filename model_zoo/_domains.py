@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sensorium.errors import OptionError
@@ -46,9 +47,7 @@ def architectures(domain: str) -> Iterator[str]:
 
 
 def build(domain: str, architecture: str, config: Table) -> Any:
-    """A fresh model; ``num_classes`` of a text model asks for a head of so many classes."""
-    if domain == "text":
-        architecture, config = text_head(architecture, config)
+    """A fresh model."""
     return MODELS[domain]().get_model(architecture, **config)
 
 
@@ -57,27 +56,25 @@ def convert(domain: str, architecture: str, config: Table, state: Table) -> Tabl
     change = getattr(MODELS[domain](), "convert", None)
     if change is None:
         return state
-    if domain == "text":
-        name, options = text_head(architecture, config)
-        return change(name, state, options)
-    return change(architecture, state)
+    return change(architecture, state, config) if domain == "text" else change(architecture, state)
 
 
-def text_head(architecture: str, config: Table) -> tuple[str, dict[str, Any]]:
-    """What ``hub.load(..., num_classes=3)`` means for a text model: its family's classifier.
+def headed(domain: str, card: Card, num_classes: int) -> Card:
+    """The card with so many classes; that of a text model becomes its family's classifier.
 
-    >>> text_head("BertForMaskedLM", {"hidden_size": 8, "num_classes": 3})
-    ('BertForSequenceClassification', {'hidden_size': 8, 'num_labels': 3})
+    >>> card = Card(name="m", task="fill-mask", architecture="BertForMaskedLM", weights=[])
+    >>> found = headed("text", card, 3)
+    >>> found.architecture, found.task, found.config
+    ('BertForSequenceClassification', 'text-classification', {'num_labels': 3})
     """
-    options = dict(config)
-    classes = options.pop("num_classes", None)
-    if classes is None:
-        return architecture, options
-    for stale in ("id2label", "label2id"):
-        options.pop(stale, None)
-    if not architecture.endswith(_CLASSIFIERS):
-        architecture = re.sub(r"(Model|For[A-Z]\w+)$", _CLASSIFIERS[0], architecture)
-    return architecture, options | {"num_labels": classes}
+    if domain != "text":
+        return replace(card, config=card.config | {"num_classes": num_classes})
+    name = card.architecture
+    if not name.endswith(_CLASSIFIERS):
+        name = re.sub(r"(Model|For[A-Z]\w+)$", _CLASSIFIERS[0], name)
+    kept = {key: v for key, v in card.config.items() if key not in {"id2label", "label2id"}}
+    config = kept | {"num_labels": num_classes}
+    return replace(card, architecture=name, task=_task(name), config=config, num_params=None)
 
 
 _HEADS = "classifier pre_classifier bert.pooler?"  # all that is new with another number of classes
@@ -106,7 +103,7 @@ def adopt(config: Table) -> Card | None:
         if from_config is None or not _knows(from_config, config):
             continue
         architecture, options = from_config(config)
-        task = next((task for end, task in _TASKS if architecture.endswith(end)), "")
+        task = _task(architecture)
         return Card(
             name="model",
             task=task,
@@ -116,6 +113,10 @@ def adopt(config: Table) -> Card | None:
             weights=[],
         )
     return None
+
+
+def _task(architecture: str) -> str:
+    return next((task for end, task in _TASKS if architecture.endswith(end)), "")
 
 
 def _knows(from_config: Callable[[Table], Any], config: Table) -> bool:
@@ -128,12 +129,12 @@ def _knows(from_config: Callable[[Table], Any], config: Table) -> bool:
 
 
 # -- what stands beside saved weights ------------------------------------------------------------
-def companions(model: Any) -> dict[str, bytes]:
+def companions(model: Any, labels: Sequence[str]) -> dict[str, bytes]:
     """config.json in Hugging Face's form, and the tokenizer, where the model has them."""
     files: dict[str, bytes] = {}
     to_config = getattr(MODELS[_domain(model)](), "to_config", None) if _domain(model) else None
     if to_config is not None and hasattr(model, "config"):
-        files["config.json"] = _json(to_config(model))
+        files["config.json"] = _json(to_config(model) | _names(labels))
         to_generation = getattr(MODELS[_domain(model)](), "to_generation_config", None)
         if to_generation is not None:
             files["generation_config.json"] = _json(to_generation(model))
@@ -141,6 +142,14 @@ def companions(model: Any) -> dict[str, bytes]:
     if to_files is not None:
         files |= to_files()
     return files
+
+
+def _names(labels: Sequence[str]) -> dict[str, Any]:
+    """Class names as config.json has them."""
+    if not labels:
+        return {}
+    pairs = [(str(number), label) for number, label in enumerate(labels)]
+    return {"id2label": dict(pairs), "label2id": {label: int(number) for number, label in pairs}}
 
 
 def _json(value: Any) -> bytes:

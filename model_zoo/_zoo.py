@@ -7,7 +7,7 @@ cards must stay quick.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,13 @@ class _Zoo:
         """A card for Hugging Face's config.json, if a domain knows the model."""
         return _domains.adopt(config)
 
-    def companions(self, model: Any) -> dict[str, bytes]:
+    def headed(self, card: Card, num_classes: int) -> Card:
+        """The card with so many classes; that of a text model becomes a classifier's."""
+        return _domains.headed(task_of(card).domain, card, num_classes)
+
+    def companions(self, model: Any, labels: Sequence[str]) -> dict[str, bytes]:
         """config.json and tokenizer files, for models that have them."""
-        return _domains.companions(model)
+        return _domains.companions(model, labels)
 
     def __repr__(self) -> str:
         return "<the zoo of sensorium>"

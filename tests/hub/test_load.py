@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -75,7 +76,10 @@ class Zoo:
     def adopt(self, config):
         return None
 
-    def companions(self, model):
+    def headed(self, card, num_classes):
+        return dataclasses.replace(card, config=card.config | {"num_classes": num_classes})
+
+    def companions(self, model, labels):
         return {}
 
     def preprocess(self, card, weights, files):

@@ -105,7 +105,7 @@ def test_facts_that_are_missing_or_unknown(tmp_path):
 
 @pytest.mark.parametrize("name", ["card.json", "x.safetensors", "../x", "a/b/c", ""])
 def test_companions_may_not_be_anything(zoo, tmp_path, monkeypatch, name):
-    monkeypatch.setattr(zoo, "companions", lambda model: {name: b"x"})
+    monkeypatch.setattr(zoo, "companions", lambda model, labels: {name: b"x"})
     with pytest.raises(CardError):
         hub.save(toy(1.0), tmp_path / "run", **FACTS)
 
@@ -163,7 +163,7 @@ def test_a_saved_model_is_loaded_from_a_repository(tmp_path, server, monkeypatch
 
 def test_a_lost_companion_is_no_reason_to_lose_a_model(tmp_path, zoo, monkeypatch):
     model = loaded(tmp_path)
-    monkeypatch.setattr(zoo, "companions", lambda model: {})
+    monkeypatch.setattr(zoo, "companions", lambda model, labels: {})
     (tmp_path / "published" / "tokenizer.json").unlink()
     with pytest.warns(UserWarning, match=r"tokenizer\.json is left out"):
         hub.save(model, tmp_path / "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -99,7 +100,10 @@ class Zoo:
             weights=[],
         )
 
-    def companions(self, model):
+    def headed(self, card, num_classes):
+        return dataclasses.replace(card, config=card.config | {"num_classes": num_classes})
+
+    def companions(self, model, labels):
         words = getattr(getattr(model, "preprocess", None), "files", {})
         files = {"config.json": json.dumps(CONFIG | {"size": model.size}).encode()}
         return files | {name: words[name] for name in words if name == "tokenizer.json"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sensorium import hub
+from sensorium import hub, io
 from sensorium.errors import CardError, OptionError
 from sensorium.hub import Card, registry
 from sensorium.model_zoo import digits, zoo
@@ -149,8 +150,31 @@ def test_a_configuration_is_adopted_under_its_task(name, task):
     card = zoo.adopt(BERT | {"architectures": [name], "vocab_size": 9, "intermediate_size": 8})
     assert (card.architecture, card.task, card.weights) == (name, task, [])
     assert type(zoo.build(card, card.config)).__name__ == name
-    found = zoo.build(card, card.config | {"num_classes": 3})
+    headed = zoo.headed(card, 3)
+    found = zoo.build(headed, headed.config)
     assert found.config.num_labels == 3 and type(found).__name__.endswith("Classification")
+    assert headed.task in {"text-classification", "token-classification"}
+
+
+def test_a_new_head_is_saved_as_what_it_is_with_its_labels(tmp_path):
+    encoder = BERT | {"architectures": ["BertModel"], "vocab_size": 9, "intermediate_size": 8}
+    (tmp_path / "config.json").write_text(json.dumps(encoder))
+    card = zoo.adopt(encoder)
+    save_file = zoo.build(card, card.config).state_dict()
+    io.save_safetensors(
+        tmp_path / "model.safetensors", {k: v.numpy() for k, v in save_file.items()}
+    )
+    model = hub.load(str(tmp_path), num_classes=2)
+    assert model.card.task == "text-classification" and model.card.weights[0].labels == ""
+    run = hub.save(model, tmp_path / "run", labels=["bad", "good"])
+    again = hub.load(str(run))
+    assert type(again).__name__ == "BertForSequenceClassification"
+    assert again.card.weights[0].labels == ["bad", "good"]
+    told = json.loads((run / "config.json").read_text())
+    assert told["id2label"] == {"0": "bad", "1": "good"} and told["label2id"] == {
+        "bad": 0,
+        "good": 1,
+    }
 
 
 def test_an_unknown_configuration_is_none_and_an_unsupported_one_says_why():
