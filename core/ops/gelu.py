@@ -53,8 +53,7 @@ def _gelu_erf(input: Array) -> Array:
 
 @_gelu_erf.grad
 def _(g, input):
-    phi = (1 + erf(input * _SQRT_HALF)) * 0.5
-    return g * (phi + input * (exp(input * input * -0.5) * _INV_SQRT_2PI))
+    return _gelu_erf_backward(g, input)
 
 
 @_gelu_erf.fast("onednn", when=onednn.takes_costly_eltwise, least=1024)
@@ -69,6 +68,36 @@ def _(rng):
     yield from _away_from()(rng)
 
 
+@op
+def _gelu_erf_backward(g: Array, input: Array) -> Array:
+    """g (Phi(input) + input phi(input)), with phi the density of the standard normal."""
+    phi = (1 + erf(input * _SQRT_HALF)) * 0.5
+    slope = phi + input * (np.exp(input * input * -0.5) * _INV_SQRT_2PI)
+    return (g * slope).astype(g.dtype, copy=False)
+
+
+@_gelu_erf_backward.grad
+def _(h, g, input):
+    density = exp(input * input * -0.5) * _INV_SQRT_2PI
+    return _gelu_erf_backward(h, input), h * g * (density * (2 - input * input))
+
+
+@_gelu_erf_backward.fast("onednn", when=onednn.takes_eltwise_backward, least=8192)
+def _(g, input):
+    return onednn.eltwise_backward("gelu", g, input)
+
+
+def _slope(v: float) -> float:
+    """The derivative of v Phi(v)."""
+    return 0.5 * math.erfc(-v / math.sqrt(2)) + v * math.exp(-v * v / 2) * _INV_SQRT_2PI
+
+
+@_gelu_erf_backward.samples(reference=lambda g, x: g * _each(_slope)(x), tolerance=1e-10)
+def _(rng):
+    for (x,) in _away_from()(rng):
+        yield rng.normal(size=x.shape), x
+
+
 @op(promote="float")
 def _gelu_tanh(input: Array) -> Array:
     """0.5 input (1 + tanh(sqrt(2/pi) (input + 0.044715 input**3)))."""
@@ -80,9 +109,7 @@ def _gelu_tanh(input: Array) -> Array:
 
 @_gelu_tanh.grad
 def _(g, input):
-    t = tanh(_SQRT_2_PI * (input + 0.044715 * input * input * input))
-    slope = _SQRT_2_PI * (1 + 3 * 0.044715 * input * input)
-    return g * (0.5 * (1 + t) + 0.5 * input * (1 - t * t) * slope)
+    return _gelu_tanh_backward(g, input)
 
 
 @_gelu_tanh.fast("onednn", when=onednn.takes_costly_eltwise, least=1024)
@@ -96,6 +123,44 @@ def _(input):
 )
 def _(rng):
     yield from _away_from()(rng)
+
+
+@op
+def _gelu_tanh_backward(g: Array, input: Array) -> Array:
+    """g times the derivative of the tanh form."""
+    return (g * _tanh_slope(input)).astype(g.dtype, copy=False)
+
+
+def _tanh_slope(x: Any) -> Any:
+    t = tanh(_SQRT_2_PI * (x + 0.044715 * x * x * x))
+    inner = _SQRT_2_PI * (1 + 3 * 0.044715 * x * x)
+    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner
+
+
+@_gelu_tanh_backward.grad
+def _(h, g, input):
+    t = tanh(_SQRT_2_PI * (input + 0.044715 * input * input * input))
+    inner = _SQRT_2_PI * (1 + 3 * 0.044715 * input * input)
+    change = inner - input * t * inner * inner + _SQRT_2_PI * 3 * 0.044715 * input * input
+    return _gelu_tanh_backward(h, input), h * g * ((1 - t * t) * change)
+
+
+@_gelu_tanh_backward.fast("onednn", when=onednn.takes_eltwise_backward, least=8192)
+def _(g, input):
+    return onednn.eltwise_backward("gelu_tanh", g, input)
+
+
+def _slow_tanh_slope(v: float) -> float:
+    u = _SQRT_2_PI * (v + 0.044715 * v**3)
+    return 0.5 * (1 + math.tanh(u)) + 0.5 * v / math.cosh(u) ** 2 * _SQRT_2_PI * (
+        1 + 0.134145 * v * v
+    )
+
+
+@_gelu_tanh_backward.samples(reference=lambda g, x: g * _each(_slow_tanh_slope)(x), tolerance=1e-9)
+def _(rng):
+    for (x,) in _away_from()(rng):
+        yield rng.normal(size=x.shape), x
 
 
 def gelu(input: Any, approximate: str = "none") -> Any:
