@@ -41,7 +41,16 @@ from typing import Self
 import numpy as np
 
 RESULTS = Path(__file__).resolve().parent / "results"
-LIBRARIES = ("sensorium", "numpy", "onednn-cpu-gomp", "torch", "onnxruntime", "onnx")
+LIBRARIES = (
+    "sensorium",
+    "numpy",
+    "onednn-cpu-gomp",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "onnx",
+)
 PAUSE = 0.05  # seconds: longer than libgomp's default spinning
 
 Run = Callable[[], object]

@@ -21,8 +21,15 @@ import _harness
 
 ABOUT = "import in a fresh interpreter; ratios are ours / theirs."
 OURS, PEER = "import sensorium", "import torch"
-STATEMENTS = (OURS, PEER, "import numpy")
-SECONDS, MEGABYTES = 0.25, 350  # the most an import may take, and an installation
+MEGABYTES = 350  # the most an installation may take
+LIMITS = {  # the most seconds an import may take; the domains are tables of contents, so also their parts
+    OURS: 0.25,
+    "import sensorium.text": 0.4,
+    "import sensorium.audio": 0.4,
+    "from sensorium.text import Tokenizer, models": 0.4,
+    "from sensorium.audio import io, models, transforms": 0.4,
+}
+STATEMENTS = (*LIMITS, PEER, "import transformers", "import numpy")
 ROOT = Path(__file__).resolve().parent.parent
 
 TIMED = """
@@ -48,9 +55,10 @@ def import_table(options: argparse.Namespace) -> _harness.Table:
     seen = [{statement: once(statement)[0] for statement in STATEMENTS} for _ in range(rounds)]
     times = {statement: [one[statement] for one in seen] for statement in STATEMENTS}
     notes = [f"{name}: {count} modules" for name, count in modules.items()]
-    middle = sorted(times[OURS])[rounds // 2]
-    verdict = "met" if middle <= SECONDS else "missed"
-    notes.append(f"target: at most {SECONDS} s: {middle:.3f} s: **{verdict}**")
+    for statement, limit in LIMITS.items():
+        middle = sorted(times[statement])[rounds // 2]
+        verdict = "met" if middle <= limit else "missed"
+        notes.append(f"target of {statement}: at most {limit} s: {middle:.3f} s: **{verdict}**")
     return _harness.Table("import", times, OURS, PEER, notes=notes)
 
 

@@ -15,7 +15,7 @@ from sensorium.tensor import Tensor
 
 from ._results import Label, checked_names, names_of
 
-MAX_TOKENS = 4096  # of a batch, padding included: enough to fill the cores, little enough to cache
+MAX_TOKENS = 512  # of a batch, padding included: enough to fill the cores, and little is padding
 Rows = list[list[int]]
 
 
