@@ -57,6 +57,9 @@ class Zoo(Protocol):
         """The card of the same model with a last layer for so many classes: its config, and for a
         model that had another kind of head its architecture and task."""
 
+    def checkpoint(self, model: Any) -> Mapping[str, Any]:
+        """The tensors that ``hub.save`` writes and ``convert`` takes: the state, without tied copies."""
+
     def companions(self, model: Any, labels: Sequence[str]) -> Mapping[str, bytes]:
         """What ``hub.save`` writes beside the weights, by name: ``config.json``, a tokenizer.
 

@@ -81,7 +81,7 @@ def save(
     names = weights["labels"] if isinstance(weights.get("labels"), list) else []
     companions = _checked(_carried(model) | dict(zoo.companions(model, names)))
     with _staged(target) as stage:
-        files = _write(stage, model, companions, max_shard_bytes)
+        files = _write(stage, zoo.checkpoint(model), companions, max_shard_bytes)
         data = cards.dump(_finished(card, weights, files, companions, model))
         _put(stage / CARD_FILE, data)
     return target
@@ -184,12 +184,15 @@ def _checked(companions: Mapping[str, bytes]) -> Mapping[str, bytes]:
 
 # -- the files -----------------------------------------------------------------------------------
 def _write(
-    stage: Path, model: Any, companions: Mapping[str, bytes], max_shard_bytes: int | None
+    stage: Path,
+    state: Mapping[str, Any],
+    companions: Mapping[str, bytes],
+    max_shard_bytes: int | None,
 ) -> list[File]:
     """Everything but the card. ``format: pt`` is what transformers asks of the metadata."""
     from sensorium.io import save_safetensors, save_sharded
 
-    arrays = {key: value.detach().cpu().numpy() for key, value in model.state_dict().items()}
+    arrays = {key: value.detach().cpu().numpy() for key, value in state.items()}
     metadata = {"format": "pt"}
     if max_shard_bytes is None:
         save_safetensors(stage / "model.safetensors", arrays, metadata)

@@ -128,7 +128,14 @@ def _knows(from_config: Callable[[Table], Any], config: Table) -> bool:
     return True
 
 
-# -- what stands beside saved weights ------------------------------------------------------------
+# -- what is saved, and what stands beside it -----------------------------------------------------
+def checkpoint(model: Any) -> Table:
+    """The state of a model as its publishers write it: tied weights once."""
+    domain = _domain(model)
+    change = getattr(MODELS[domain](), "to_checkpoint", None) if domain else None
+    return model.state_dict() if change is None else change(model)
+
+
 def companions(model: Any, labels: Sequence[str]) -> dict[str, bytes]:
     """config.json in Hugging Face's form, and the tokenizer, where the model has them."""
     files: dict[str, bytes] = {}

@@ -60,6 +60,10 @@ class _Zoo:
         """The card with so many classes; that of a text model becomes a classifier's."""
         return _domains.headed(task_of(card).domain, card, num_classes)
 
+    def checkpoint(self, model: Any) -> Table:
+        """The state, tied weights once."""
+        return _domains.checkpoint(model)
+
     def companions(self, model: Any, labels: Sequence[str]) -> dict[str, bytes]:
         """config.json and tokenizer files, for models that have them."""
         return _domains.companions(model, labels)

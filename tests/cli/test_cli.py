@@ -52,7 +52,17 @@ def card(monkeypatch, tmp_path):
     )
     made = Card(name="tiny", task="image-classification", architecture="tiny", weights=[weights])
     never = dict.fromkeys(
-        ("build", "convert", "preprocess", "pipeline", "adopt", "headed", "companions"), print
+        (
+            "build",
+            "convert",
+            "preprocess",
+            "pipeline",
+            "adopt",
+            "headed",
+            "checkpoint",
+            "companions",
+        ),
+        print,
     )
     zoo = SimpleNamespace(cards=lambda: [made], architectures=lambda: ["tiny"], **never)
     hub.register(zoo)

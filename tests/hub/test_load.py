@@ -79,6 +79,9 @@ class Zoo:
     def headed(self, card, num_classes):
         return dataclasses.replace(card, config=card.config | {"num_classes": num_classes})
 
+    def checkpoint(self, model):
+        return model.state_dict()
+
     def companions(self, model, labels):
         return {}
 

@@ -103,6 +103,9 @@ class Zoo:
     def headed(self, card, num_classes):
         return dataclasses.replace(card, config=card.config | {"num_classes": num_classes})
 
+    def checkpoint(self, model):
+        return model.state_dict()
+
     def companions(self, model, labels):
         words = getattr(getattr(model, "preprocess", None), "files", {})
         files = {"config.json": json.dumps(CONFIG | {"size": model.size}).encode()}

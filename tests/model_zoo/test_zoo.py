@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import sensorium as sn
 from sensorium import hub, io
 from sensorium.errors import CardError, OptionError
 from sensorium.hub import Card, registry
@@ -175,6 +176,19 @@ def test_a_new_head_is_saved_as_what_it_is_with_its_labels(tmp_path):
         "bad": 0,
         "good": 1,
     }
+
+
+def test_tied_weights_are_saved_once_and_come_back(tmp_path):
+    from sensorium.text import models as text_models
+
+    config = {"vocab_size": 9, "n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 8}
+    model = text_models.GPT2LMHeadModel(**config).eval()
+    facts = {"architecture": "GPT2LMHeadModel", "task": "text-generation", "config": config}
+    run = hub.save(model, tmp_path / "run", **facts)
+    assert "lm_head.weight" not in io.load(run / "model.safetensors")
+    again = hub.load(str(run))
+    assert again.lm_head.weight is again.transformer.wte.weight
+    assert sn.equal(again.lm_head.weight, model.lm_head.weight)
 
 
 def test_an_unknown_configuration_is_none_and_an_unsupported_one_says_why():
