@@ -107,7 +107,10 @@ from .ops import (
     broadcast_tensors as broadcast_tensors,
     broadcast_to as broadcast_to,
     cat as cat,
+    cdist as cdist,
     ceil as ceil,
+    celu as celu,
+    channel_shuffle as channel_shuffle,
     chunk as chunk,
     clamp as clamp,
     clamp as clip,
@@ -115,6 +118,7 @@ from .ops import (
     complex as complex,
     conj as conj,
     cos as cos,
+    cosine_similarity as cosine_similarity,
     cumprod as cumprod,
     cumsum as cumsum,
     div as div,
@@ -134,6 +138,7 @@ from .ops import (
     gather as gather,
     ge as ge,
     gt as gt,
+    hardshrink as hardshrink,
     imag as imag,
     index_add as index_add,
     index_put as index_put,
@@ -175,9 +180,14 @@ from .ops import (
     nonzero as nonzero,
     norm as norm,
     outer as outer,
+    pairwise_distance as pairwise_distance,
+    pdist as pdist,
     permute as permute,
+    pixel_shuffle as pixel_shuffle,
+    pixel_unshuffle as pixel_unshuffle,
     polar as polar,
     pow as pow,
+    prelu as prelu,
     prod as prod,
     real as real,
     reciprocal as reciprocal,
@@ -187,10 +197,12 @@ from .ops import (
     reshape as reshape,
     roll as roll,
     round as round,
+    rrelu as rrelu,
     rsqrt as rsqrt,
     scatter as scatter,
     scatter_add as scatter_add,
     select as select,
+    selu as selu,
     sgn as sgn,
     sigmoid as sigmoid,
     sign as sign,
@@ -210,6 +222,7 @@ from .ops import (
     t as t,
     tan as tan,
     tanh as tanh,
+    threshold as threshold,
     tile as tile,
     topk as topk,
     transpose as transpose,
@@ -260,6 +273,9 @@ _LAZY = {
     "data",
     "io",
     "cuda",
+    "linalg",
+    "special",
+    "utils",
     "hub",
     "vision",
     "text",
@@ -267,6 +283,18 @@ _LAZY = {
     "model_zoo",
 }
 _LAZY_NAMES = {"save": "serialization", "load": "serialization"}
+_LAZY_NAMES |= dict.fromkeys(("det", "matrix_exp", "matrix_power", "slogdet"), "linalg")
+_LAZY_NAMES |= dict.fromkeys(("chain_matmul", "trace"), "ops.linalg_products")
+_LAZY_NAMES |= dict.fromkeys(
+    ("cholesky", "cholesky_inverse", "cholesky_solve", "cross", "inverse", "logdet"),
+    "ops.linalg_legacy",
+)
+_LAZY_NAMES |= dict.fromkeys(("lu_unpack", "pinverse", "qr", "svd", "vdot"), "ops.linalg_legacy")
+_LAZY_NAMES |= dict.fromkeys(
+    ("digamma", "erfc", "erfinv", "i0", "logit", "polygamma", "sinc", "xlogy"), "special"
+)
+_LAZY_NAMES |= dict.fromkeys(("igamma", "igammac"), "ops.special_gammainc")
+_LAZY_NAMES |= dict.fromkeys(("lgamma", "mvlgamma"), "ops.special_gamma")
 
 
 def __getattr__(name: str) -> object:  # sub-packages load on first use: importing stays quick

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,10 @@ def arange(
         raise ShapeError(f"arange: no way from {values[0]} to {values[1]} in steps of {values[2]}")
     whole = all(isinstance(v, (int, np.integer)) for v in values)
     wanted = as_dtype(dtype) if dtype is not None else int64 if whole else default_of(2)
+    if not whole and wanted.kind in "iu" and all(map(math.isfinite, values)):
+        values, whole = [int(v) for v in values], True  # the ends are cut first, as PyTorch does
+        if values[2] == 0:
+            raise ShapeError(f"arange: a step of {step} is 0 as {wanted}")
     if whole:
         return _finish(np.arange(*values).astype(wanted, copy=False), device, requires_grad)
     count = max(int(np.ceil((values[1] - values[0]) / values[2])), 0)

@@ -25,6 +25,10 @@ class DTypeError(OpError, TypeError):
     """An element type the operation is not defined for."""
 
 
+class LinAlgError(OpError):
+    """A matrix the operation has no result for: singular, not positive-definite, no convergence."""
+
+
 class DeviceError(OpError):
     """Tensors on different devices, or a device that this machine does not have."""
 

@@ -28,10 +28,10 @@ from .tensor import Tensor
 METHODS = """
     abs add addmm all allclose amax amin angle any argmax argmin argsort atan bitwise_and bitwise_not
     bitwise_or bitwise_xor bmm broadcast_to ceil chunk clamp clone conj contiguous cos cumprod cumsum div dot
-    eq equal exp exp2 expand expm1 flatten flip floor floor_divide fmod gather ge gt index_add
+    eq equal exp exp2 expand expm1 flatten flip floor floor_divide fmod gather ge gt hardshrink index_add
     index_put index_select isclose isfinite isinf isnan istft le log log10 log1p log2 log_softmax logical_and
     logical_not logical_or logical_xor logsumexp lt masked_fill masked_select matmul max maximum mean
-    min minimum mm movedim mul mv nansum narrow ne neg nonzero norm outer permute pow prod reciprocal
+    min minimum mm movedim mul mv nansum narrow ne neg nonzero norm outer permute pow prelu prod reciprocal
     relu remainder repeat repeat_interleave reshape roll round rsqrt scatter scatter_add select sgn
     sigmoid sign sin softmax sort split sqrt square squeeze std stft sub sum t tan tanh tile topk transpose
     trunc unbind unflatten unsqueeze var view
@@ -57,6 +57,28 @@ INPLACE = """
     pow reciprocal relu remainder round rsqrt scatter scatter_add sigmoid sign sin sqrt square sub tanh
     trunc
 """.split()  # noqa: SIM905
+
+DEFERRED = """
+    cholesky cholesky_inverse cholesky_solve cross det digamma erfc erfinv i0 igamma igammac inverse
+    lgamma logdet logit matrix_exp matrix_power mvlgamma pinverse qr sinc slogdet svd trace vdot xlogy
+    digamma_ erfc_ erfinv_ i0_ igamma_ igammac_ lgamma_ logit_ mvlgamma_ sinc_ xlogy_
+""".split()  # noqa: SIM905
+
+
+class _Deferred:
+    """A method whose file is read when it is first looked up, not when the package is imported."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Tensor | None, owner: type) -> Any:
+        from importlib import import_module
+
+        name = self.name
+        function = getattr(import_module(f"{__package__}"), name.rstrip("_"))
+        method = inplace.inplace(name, function) if name.endswith("_") else function
+        setattr(Tensor, name, method)
+        return method if instance is None else method.__get__(instance)
 
 
 def _from_ops(name: str) -> Callable[..., Any]:
@@ -248,6 +270,8 @@ def attach() -> None:
         setattr(Tensor, alias, _from_ops(name))
     for name in INPLACE:
         setattr(Tensor, f"{name}_", inplace.inplace(f"{name}_", _from_ops(name)))
+    for name in DEFERRED:
+        setattr(Tensor, name, _Deferred(name))
     for name, dtype in CASTS.items():
         setattr(Tensor, name, _caster(dtype))
     Tensor.bernoulli, Tensor.multinomial = random.bernoulli, random.multinomial  # type: ignore[attr-defined]

@@ -250,6 +250,8 @@ def _fill(node: Node, gs: list[Any], recorded: bool) -> Any:
     if getattr(node.op, "keeps_none", False):
         return tuple(gs)
     like = next(g for g in gs if g is not None)
+    if isinstance(like, np.generic):  # NumPy's arithmetic on 0-d arrays gives scalars
+        like = np.asarray(like)
     filled = []
     for g, shape, dtype in zip(gs, node.shape, node.dtype):
         if g is None:

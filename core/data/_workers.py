@@ -1,303 +1,188 @@
-"""Worker processes of a DataLoader.
-
-Each worker has a pipe for tasks and a pipe for results of its own. Batch k is worker k mod n's, so
-results need no sorting, and since nobody else holds the writing end of its pipe, a worker that dies,
-even in the middle of a message, is seen at once as the end of that pipe. A worker whose parent is
-gone ends by itself.
-"""
+"""The iterator over batches that worker processes make."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import pickle
-import random
-import signal
-import sys
 import time
-import traceback
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from multiprocessing.connection import wait
 from typing import Any
 
-import numpy as np
+from ._channel import wait_for
+from ._errors import WorkerError, raised
+from ._job import Progress, Task
+from ._pool import Pool, Worker
+from ._worker import END, ERROR
 
-from ..errors import SensoriumError
-from ..generator import stream
-
-PARENT_CHECK = 1.0  # seconds between a waiting worker's looks at whether its parent lives
-GRACE = 1.0  # seconds that workers get to end by themselves
-
-
-class WorkerError(SensoriumError, RuntimeError):
-    """A DataLoader's worker died, took too long, or raised what cannot be raised here again."""
-
-
-class WorkerKeyError(WorkerError, KeyError):
-    """A KeyError of a worker, with its traceback readable."""
-
-    __str__ = Exception.__str__  # KeyError's would show the repr of the text
-
-
-@dataclass(frozen=True)
-class WorkerInfo:
-    """What ``get_worker_info`` says inside a worker; seed differs by worker and by pass."""
-
-    id: int
-    num_workers: int
-    seed: int
-    dataset: Any
-
-
-@dataclass(frozen=True)
-class Job:
-    """How to make a batch from sample numbers.
-
-    The n-th sample of a pass draws from stream (seed, n, 0) of the default generator, collating from
-    (seed, n of its first sample, 1): the same numbers with any number of workers.
-    """
-
-    dataset: Any
-    collate: Callable[[Any], Any]
-    batched: bool
-    seed: int
-
-    def tasks(self, numbers: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        """(how many samples come before, sample numbers) for each batch."""
-        position = 0
-        for batch in numbers:
-            yield position, batch
-            position += len(batch) if self.batched else 1
-
-    def batch(self, task: tuple[int, Any]) -> Any:
-        """The collated samples with these numbers, or the one converted sample."""
-        position, numbers = task
-        with stream(self.seed, position, 1):
-            if not self.batched:
-                return self.collate(self._sample(position, numbers))
-            if hasattr(self.dataset, "__getitems__"):
-                return self.collate(self.dataset.__getitems__(numbers))
-            return self.collate([self._sample(position + k, i) for k, i in enumerate(numbers)])
-
-    def _sample(self, position: int, number: Any) -> Any:
-        with stream(self.seed, position, 0):
-            return self.dataset[number]
-
-
-_info: WorkerInfo | None = None
-
-
-def get_worker_info() -> WorkerInfo | None:
-    """In a worker its number, seed and dataset; in the main process None."""
-    return _info
-
-
-# -- in the worker -------------------------------------------------------------------------------
-def _work(
-    job: Job,
-    info: WorkerInfo,
-    init: Callable[[int], None] | None,
-    parent: int,
-    tasks: Any,
-    results: Any,
-) -> None:
-    """Answer tasks until told to stop, or until the parent is gone."""
-    with suppress(BrokenPipeError, ConnectionResetError, EOFError, KeyboardInterrupt):
-        failed = _prepare(info, init)
-        while True:
-            while not tasks.poll(PARENT_CHECK):
-                if os.getppid() != parent:
-                    return
-            numbers = tasks.recv()
-            if numbers is None:
-                return
-            results.send_bytes(failed or _answer(job, info, numbers[0]))
-
-
-def _prepare(info: WorkerInfo, init: Callable[[int], None] | None) -> bytes | None:
-    """Seeds, threads, signals and the user's own start; the error of the latter, if any."""
-    global _info
-    from ..backends.cpu.threads import set_num_threads
-    from ..generator import manual_seed
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the parent's to answer
-    set_num_threads(1)
-    _info = info
-    random.seed(info.seed)
-    manual_seed(info.seed)
-    np.random.seed(np.random.SeedSequence(info.seed).generate_state(4))
-    try:
-        if init is not None:
-            init(info.id)
-    except Exception as error:  # noqa: BLE001 -- whatever it is, the main process raises it
-        return _failure(error, info)
-    return None
-
-
-def _answer(job: Job, info: WorkerInfo, numbers: Any) -> bytes:
-    try:
-        return pickle.dumps((True, job.batch(numbers)), pickle.HIGHEST_PROTOCOL)
-    except Exception as error:  # noqa: BLE001 -- whatever it is, the main process raises it
-        return _failure(error, info)
-
-
-def _failure(error: Exception, info: WorkerInfo) -> bytes:
-    """The error's class and text; the class by name only if it cannot be sent."""
-    text = (
-        f"{type(error).__name__} in DataLoader worker {info.id}\n\nOriginal traceback:\n"
-        + "".join(traceback.format_exception(error))
-    )
-    try:
-        return pickle.dumps((False, (type(error), text)))
-    except Exception:  # noqa: BLE001 -- a class that cannot be pickled fails in its own way
-        return pickle.dumps((False, (None, text)))
-
-
-# -- in the main process -------------------------------------------------------------------------
-class _Worker:
-    """One process and the ends of its pipes."""
-
-    def __init__(
-        self, context: Any, job: Job, info: WorkerInfo, init: Callable[[int], None] | None
-    ) -> None:
-        theirs, self.tasks = context.Pipe(duplex=False)
-        self.results, answers = context.Pipe(duplex=False)
-        self.process = context.Process(
-            target=_work, args=(job, info, init, os.getpid(), theirs, answers), daemon=True,
-            name=f"DataLoader worker {info.id}",
-        )  # fmt: skip
-        with warnings.catch_warnings():
-            # Python 3.12 warns of every fork with threads; ours are told of it (backends.cpu.threads)
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self.process.start()
-        theirs.close()  # before the next worker is forked: it must not hold these ends too
-        answers.close()
-
-    def give(self, numbers: Any) -> None:
-        """Send a task; a dead worker is noticed when its answer is due."""
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self.tasks.send((numbers,))
-
-    def take(self, timeout: float) -> tuple[bool, Any]:
-        """The next answer; WorkerError if the worker is dead or has not answered in time."""
-        if not wait([self.results], timeout or None):
-            raise WorkerError(
-                f"DataLoader: {self.process.name} (pid {self.process.pid}) gave no batch within "
-                f"timeout={timeout} s"
-            )
-        try:
-            answer = self.results.recv_bytes()
-        except (EOFError, OSError):
-            self.process.join(GRACE)
-            raise WorkerError(f"DataLoader: {self._death()}") from None
-        return pickle.loads(answer)
-
-    def _death(self) -> str:
-        code = self.process.exitcode
-        how = (
-            f"was killed by signal {-code}"
-            if code is not None and code < 0
-            else f"exited with {code}"
-        )
-        return f"{self.process.name} (pid {self.process.pid}) {how} before its batch was done"
-
-    def ask_to_stop(self) -> None:
-        """No more tasks; a worker stuck in sending its answer finds nobody listening."""
-        with suppress(OSError, ValueError):
-            self.tasks.send(None)
-        self.tasks.close()
-        self.results.close()
-
-    def stop(self, patience: float) -> None:
-        """Wait for the end that long, then bring it about."""
-        self.process.join(patience)
-        for end in (self.process.terminate, self.process.kill):
-            if self.process.is_alive():
-                end()
-                self.process.join(GRACE)
-        if not self.process.is_alive():
-            self.process.close()
+ALIVE_CHECK = 1.0  # seconds between looks at whether the worker that is waited for lives
+STALL_REPORT = 60.0  # seconds without a batch after which a warning says what the worker is doing
 
 
 class Workers:
-    """Iterates over the batches that the workers make; stops them at the end, however it comes."""
+    """Hands out the batches of one pass; closes the pool at its end unless that is persistent."""
 
     def __init__(
         self,
-        job: Job,
-        numbers: Iterator[Any],
-        n: int,
+        pool: Pool,
+        tasks: Iterator[Task],
+        progress: Progress,
         ahead: int,
-        seed: int,
         timeout: float,
-        init: Callable[[int], None] | None,
-        context: Any,
+        in_order: bool,
+        persistent: bool,
     ) -> None:
-        if context is None or isinstance(context, str):
-            context = multiprocessing.get_context(context)
-        self._numbers, self._timeout = numbers, timeout
-        self._workers: list[_Worker] = []
-        self._waiting: deque[_Worker] = deque()  # whose answers are due, in order
-        self._given = 0
+        self._pool, self._tasks, self.progress = pool, tasks, progress
+        self._timeout, self._in_order, self._persistent = timeout, in_order, persistent
+        self.samples = 0  # handed out
+        self._due: deque[tuple[Worker, Task]] = deque()
+        self._turn: deque[Worker] = deque(pool.workers)  # who is next; without those at their end
+        self._epoch = pool.begin(progress.seed)
         try:
-            for i in range(n):
-                info = WorkerInfo(i, n, seed + i, job.dataset)
-                self._workers.append(_Worker(context, job, info, init))
-            for _ in range(n * ahead):
+            for _ in range(len(pool.workers) * ahead):
                 self._give_next()
         except BaseException:
-            self.close()
+            pool.close()
             raise
 
-    def _give_next(self) -> None:
-        for numbers in self._numbers:
-            worker = self._workers[self._given % len(self._workers)]
-            self._given += 1
-            worker.give(numbers)
-            self._waiting.append(worker)
+    def _give_next(self, to: Worker | None = None) -> None:
+        """One more task, to this worker or to the next."""
+        if not self._turn:
             return
+        task = next(self._tasks, None)
+        if task is None:
+            return
+        if to is None:
+            to = self._turn[0]
+            self._turn.rotate(-1)
+        self._pool.give(to, task)
+        self._due.append((to, task))
 
     def __iter__(self) -> Workers:
         return self
 
     def __next__(self) -> Any:
-        if not self._waiting:
-            self.close()
-            raise StopIteration
+        if self._epoch != self._pool.epoch:
+            raise WorkerError("DataLoader: its persistent workers have begun another pass")
         try:
-            done, value = self._waiting.popleft().take(self._timeout)
-            if not done:
-                raise _as_raised(*value)
-            self._give_next()
+            while self._due:
+                worker, task, answer = self._answer()
+                kind, _, _, value, samples = answer
+                if kind == ERROR:
+                    error = raised(value, worker.id, worker.pid)
+                    error.samples = task.samples
+                    raise error
+                if kind == END:
+                    self._ended(worker)
+                    continue
+                self.samples += samples
+                self.progress.mark(task.number)
+                self._give_next(None if self._in_order else worker)
+                return value
         except BaseException:
             self.close()
             raise
-        return value
+        self.progress.finished = True
+        if not self._persistent:
+            self.close()
+        raise StopIteration
+
+    def _ended(self, worker: Worker) -> None:
+        """An iterable dataset has no more samples there."""
+        self._due = deque(entry for entry in self._due if entry[0] is not worker)
+        with suppress(ValueError):
+            self._turn.remove(worker)
+        self._give_next()
+
+    # -- waiting ---------------------------------------------------------------------------------
+    def _answer(self) -> tuple[Worker, Task, Any]:
+        """The answer that is due, or without order the first there is."""
+        start = time.monotonic()
+        end = start + self._timeout if self._timeout else float("inf")
+        report = start + STALL_REPORT
+        while True:
+            entries = [self._due[0]] if self._in_order else self._oldest()
+            for worker, task in entries:
+                answer = self._received(worker, task)
+                if answer is not None:
+                    self._due.remove((worker, task))
+                    return worker, task, answer
+            now = time.monotonic()
+            if now >= end:
+                raise self._silent(*entries[0])
+            if now >= report:
+                report = float("inf")
+                worker = entries[0][0]
+                text = f"DataLoader: worker {worker.id} gave no batch in {STALL_REPORT:.0f} s"
+                warnings.warn(f"{text}{worker.doing()}", RuntimeWarning, stacklevel=3)
+            self._wait([worker for worker, _ in entries], min(end, report, now + ALIVE_CHECK))
+
+    def _wait(self, due: list[Worker], deadline: float) -> None:
+        """For something to read from one of these; tasks that are stuck go on their way meanwhile."""
+        stuck = [w for w in self._pool.workers if w.channel.unsent and w not in due]
+        wait_for([w.channel for w in due + stuck], deadline)
+        for worker in stuck:
+            with suppress(OSError):
+                worker.channel.flush()
+
+    def _oldest(self) -> list[tuple[Worker, Task]]:
+        """The first task due from each worker."""
+        first: dict[int, tuple[Worker, Task]] = {}
+        for worker, task in self._due:
+            first.setdefault(worker.id, (worker, task))
+        return list(first.values())
+
+    def _received(self, worker: Worker, task: Task) -> Any:
+        """The answer to this task, None if it is not there; those of older passes are dropped."""
+        was_alive = worker.process.is_alive()
+        try:
+            while (answer := worker.receive()) is not None:
+                if answer[1] == self._epoch:
+                    return answer
+        except (EOFError, ConnectionError) as error:
+            raise self._dead(worker, task) from error
+        except OSError as error:
+            text = f"DataLoader: a batch of worker {worker.id} was lost: {error.strerror}"
+            raise _at(WorkerError(text), worker, task) from error
+        if not was_alive:  # and nothing left to read: some other process holds its socket open
+            raise self._dead(worker, task)
+        return None
+
+    def _dead(self, worker: Worker, task: Task) -> WorkerError:
+        how = worker.death()
+        error = WorkerError(
+            f"DataLoader: worker {worker.id} (pid {worker.pid}) {how} before its batch was done"
+            f"{self._samples(task)}"
+        )
+        error.exitcode = worker.process.exitcode
+        return _at(error, worker, task)
+
+    def _silent(self, worker: Worker, task: Task) -> WorkerError:
+        error = WorkerError(
+            f"DataLoader: worker {worker.id} (pid {worker.pid}) gave no batch within "
+            f"timeout={self._timeout} s{self._samples(task)}{worker.doing()}"
+        )
+        return _at(error, worker, task)
+
+    def _samples(self, task: Task) -> str:
+        numbers = task.samples
+        if self._pool.iterable:
+            return ""
+        if not isinstance(numbers, list):
+            return f" (sample {numbers})"
+        return f" (samples {', '.join(map(str, numbers[:8]))}{', ...' if len(numbers) > 8 else ''})"
 
     def close(self) -> None:
-        """End all workers; a second call does nothing."""
-        workers, self._workers = self._workers, []
-        self._waiting.clear()
-        for worker in workers:
-            worker.ask_to_stop()
-        end = time.monotonic() + GRACE
-        for worker in workers:
-            worker.stop(max(end - time.monotonic(), 0))
+        """End the pass and all workers; a second call does nothing."""
+        self._due.clear()
+        self._turn.clear()
+        self._pool.close()
 
     def __del__(self) -> None:
-        if not sys.is_finalizing():  # at exit multiprocessing itself ends its daemons
-            self.close()
+        if not getattr(self, "_persistent", True):
+            self._pool.close()
 
 
-def _as_raised(kind: type[Exception] | None, text: str) -> Exception:
-    """The worker's error as its own class where that takes one text, else as WorkerError."""
-    if kind is not None and issubclass(kind, KeyError):
-        return WorkerKeyError(f"DataLoader: {text}")
-    if kind is not None and not issubclass(kind, StopIteration):
-        with suppress(Exception):
-            return kind(text)
-    return WorkerError(f"DataLoader: {text}")
+def _at(error: WorkerError, worker: Worker, task: Task) -> WorkerError:
+    error.worker, error.pid, error.samples = worker.id, worker.pid, task.samples
+    return error

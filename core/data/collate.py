@@ -16,6 +16,7 @@ from ..dtypes import float64
 from ..errors import DTypeError, ShapeError
 from ..ops import stack
 from ..tensor import Tensor
+from ._shared import stacked
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
@@ -29,7 +30,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
         raise ShapeError("default_collate: an empty batch")
     first = batch[0]
     if isinstance(first, Tensor):
-        return stack(list(batch), 0)
+        return _tensors(batch)
     if isinstance(first, (np.ndarray, np.generic)):
         return _arrays(batch)
     if isinstance(first, float):
@@ -41,13 +42,22 @@ def default_collate(batch: Sequence[Any]) -> Any:
     return _parts(batch, first)
 
 
+def _tensors(batch: Sequence[Tensor]) -> Tensor:
+    """Stacked; in a worker into shared memory, where that says the same."""
+    arrays = [t.array for t in batch if isinstance(t, Tensor) and not t.requires_grad]
+    same = len(arrays) == len(batch) and len({(a.shape, a.dtype) for a in arrays}) == 1
+    if same and all(type(a) is np.ndarray for a in arrays):
+        return from_numpy(stacked(arrays))
+    return stack(list(batch), 0)
+
+
 def _arrays(batch: Sequence[Any]) -> Tensor:
     if batch[0].dtype.kind not in "biufcV":
         raise DTypeError(f"default_collate: arrays of {batch[0].dtype} cannot be tensors")
     shapes = {np.shape(a) for a in batch}
     if len(shapes) > 1:
         raise ShapeError(f"default_collate: arrays of different shapes: {sorted(shapes)}")
-    return from_numpy(np.stack(batch))
+    return from_numpy(stacked([np.asarray(a) for a in batch]))
 
 
 def _parts(batch: Sequence[Any], first: Any) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from types import GenericAlias
 from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 from ..generator import Generator, source_of
 from ..random import multinomial, randperm
 from ..tensor import wrap
@@ -15,6 +16,11 @@ from ..tensor import wrap
 
 class Sampler:
     """The base: an iterable of sample numbers (or of lists of them)."""
+
+    __class_getitem__: Any = classmethod(GenericAlias)  # Sampler[int], for those who annotate
+
+    def __init__(self, data_source: Any = None) -> None:  # what it samples from is its own affair
+        pass
 
     def __iter__(self) -> Iterator[Any]:
         raise TypeError(f"{type(self).__name__} defines no __iter__()")
@@ -54,8 +60,14 @@ class RandomSampler(Sampler):
             raise ValueError(
                 f"RandomSampler: num_samples must be a positive integer, got {num_samples!r}"
             )
+        if not isinstance(replacement, bool):
+            raise TypeError(
+                f"RandomSampler: replacement must be True or False, got {replacement!r}"
+            )
         self.data_source, self.replacement = data_source, replacement
         self._num_samples, self.generator = num_samples, generator
+        if self.num_samples <= 0:
+            raise ValueError("RandomSampler: want at least one sample, got a dataset of length 0")
 
     @property
     def num_samples(self) -> int:
@@ -106,6 +118,10 @@ class WeightedRandomSampler(Sampler):
         if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
             raise ValueError(
                 f"WeightedRandomSampler: num_samples must be a positive integer, got {num_samples!r}"
+            )
+        if not isinstance(replacement, bool):
+            raise OptionError(
+                f"WeightedRandomSampler: replacement must be True or False, got {replacement!r}"
             )
         self.weights = wrap(np.asarray(getattr(weights, "array", weights), np.float64))
         if self.weights.ndim != 1:

@@ -5,23 +5,39 @@ from . import (
     init as init,
     utils as utils,
 )
+from ._recurrent_base import RNNBase as RNNBase
 from .activation import (
+    CELU as CELU,
     ELU as ELU,
     GELU as GELU,
+    GLU as GLU,
+    SELU as SELU,
+    Hardshrink as Hardshrink,
     Hardsigmoid as Hardsigmoid,
     Hardswish as Hardswish,
     Hardtanh as Hardtanh,
     LeakyReLU as LeakyReLU,
     LogSigmoid as LogSigmoid,
     LogSoftmax as LogSoftmax,
+    Mish as Mish,
+    PReLU as PReLU,
     ReLU as ReLU,
     ReLU6 as ReLU6,
+    RReLU as RReLU,
     Sigmoid as Sigmoid,
     SiLU as SiLU,
     Softmax as Softmax,
+    Softmax2d as Softmax2d,
+    Softmin as Softmin,
     Softplus as Softplus,
+    Softshrink as Softshrink,
+    Softsign as Softsign,
     Tanh as Tanh,
+    Tanhshrink as Tanhshrink,
+    Threshold as Threshold,
 )
+from .adaptive import AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss
+from .bag import EmbeddingBag as EmbeddingBag
 from .containers import (
     ModuleDict as ModuleDict,
     ModuleList as ModuleList,
@@ -37,11 +53,36 @@ from .conv import (
     ConvTranspose2d as ConvTranspose2d,
     ConvTranspose3d as ConvTranspose3d,
 )
+from .distance import (
+    CosineSimilarity as CosineSimilarity,
+    PairwiseDistance as PairwiseDistance,
+)
 from .dropout import (
+    AlphaDropout as AlphaDropout,
     Dropout as Dropout,
     Dropout1d as Dropout1d,
     Dropout2d as Dropout2d,
     Dropout3d as Dropout3d,
+    FeatureAlphaDropout as FeatureAlphaDropout,
+)
+from .fold import (
+    Fold as Fold,
+    Unfold as Unfold,
+)
+from .lazy import (
+    LazyBatchNorm1d as LazyBatchNorm1d,
+    LazyBatchNorm2d as LazyBatchNorm2d,
+    LazyBatchNorm3d as LazyBatchNorm3d,
+    LazyConv1d as LazyConv1d,
+    LazyConv2d as LazyConv2d,
+    LazyConv3d as LazyConv3d,
+    LazyConvTranspose1d as LazyConvTranspose1d,
+    LazyConvTranspose2d as LazyConvTranspose2d,
+    LazyConvTranspose3d as LazyConvTranspose3d,
+    LazyInstanceNorm1d as LazyInstanceNorm1d,
+    LazyInstanceNorm2d as LazyInstanceNorm2d,
+    LazyInstanceNorm3d as LazyInstanceNorm3d,
+    LazyLinear as LazyLinear,
 )
 from .linear import (
     Bilinear as Bilinear,
@@ -59,9 +100,27 @@ from .loss import (
     L1Loss as L1Loss,
     MSELoss as MSELoss,
     NLLLoss as NLLLoss,
+    NLLLoss2d as NLLLoss2d,
     SmoothL1Loss as SmoothL1Loss,
 )
+from .loss_likelihood import (
+    CTCLoss as CTCLoss,
+    GaussianNLLLoss as GaussianNLLLoss,
+    PoissonNLLLoss as PoissonNLLLoss,
+)
+from .loss_margin import (
+    CosineEmbeddingLoss as CosineEmbeddingLoss,
+    HingeEmbeddingLoss as HingeEmbeddingLoss,
+    MarginRankingLoss as MarginRankingLoss,
+    MultiLabelMarginLoss as MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss,
+    MultiMarginLoss as MultiMarginLoss,
+    SoftMarginLoss as SoftMarginLoss,
+    TripletMarginLoss as TripletMarginLoss,
+    TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss,
+)
 from .module import Module as Module
+from .multihead import MultiheadAttention as MultiheadAttention
 from .norm import (
     BatchNorm1d as BatchNorm1d,
     BatchNorm2d as BatchNorm2d,
@@ -71,6 +130,7 @@ from .norm import (
     InstanceNorm2d as InstanceNorm2d,
     InstanceNorm3d as InstanceNorm3d,
     LayerNorm as LayerNorm,
+    RMSNorm as RMSNorm,
 )
 from .padding import (
     CircularPad1d as CircularPad1d,
@@ -92,6 +152,13 @@ from .padding import (
 from .parameter import (
     Buffer as Buffer,
     Parameter as Parameter,
+    UninitializedBuffer as UninitializedBuffer,
+    UninitializedParameter as UninitializedParameter,
+)
+from .pixelshuffle import (
+    ChannelShuffle as ChannelShuffle,
+    PixelShuffle as PixelShuffle,
+    PixelUnshuffle as PixelUnshuffle,
 )
 from .pooling import (
     AdaptiveAvgPool1d as AdaptiveAvgPool1d,
@@ -103,16 +170,37 @@ from .pooling import (
     AvgPool1d as AvgPool1d,
     AvgPool2d as AvgPool2d,
     AvgPool3d as AvgPool3d,
+    FractionalMaxPool2d as FractionalMaxPool2d,
+    FractionalMaxPool3d as FractionalMaxPool3d,
+    LPPool1d as LPPool1d,
+    LPPool2d as LPPool2d,
+    LPPool3d as LPPool3d,
     MaxPool1d as MaxPool1d,
     MaxPool2d as MaxPool2d,
     MaxPool3d as MaxPool3d,
+    MaxUnpool1d as MaxUnpool1d,
+    MaxUnpool2d as MaxUnpool2d,
+    MaxUnpool3d as MaxUnpool3d,
 )
+from .recurrent import (
+    GRU as GRU,
+    LSTM as LSTM,
+    RNN as RNN,
+)
+from .response_norm import LocalResponseNorm as LocalResponseNorm
 from .rnn import (
     GRUCell as GRUCell,
     LSTMCell as LSTMCell,
     RNNCell as RNNCell,
 )
 from .sparse import Embedding as Embedding
+from .transformer import (
+    Transformer as Transformer,
+    TransformerDecoder as TransformerDecoder,
+    TransformerDecoderLayer as TransformerDecoderLayer,
+    TransformerEncoder as TransformerEncoder,
+    TransformerEncoderLayer as TransformerEncoderLayer,
+)
 from .upsampling import (
     Upsample as Upsample,
     UpsamplingBilinear2d as UpsamplingBilinear2d,

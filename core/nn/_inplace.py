@@ -85,6 +85,41 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Any:
     return in_place("hardsigmoid_", ops.hardsigmoid, input) if inplace else ops.hardsigmoid(input)
 
 
+def selu(input: Any, inplace: bool = False) -> Any:
+    """1.0507 input where positive, 1.7581 (exp(input) - 1) elsewhere; see ``sensorium.ops.selu``."""
+    return in_place("selu_", ops.selu, input) if inplace else ops.selu(input)
+
+
+def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """input where positive, alpha (exp(input / alpha) - 1) elsewhere; see ``sensorium.ops.celu``."""
+    return in_place("celu_", ops.celu, input, alpha) if inplace else ops.celu(input, alpha)
+
+
+def mish(input: Any, inplace: bool = False) -> Any:
+    """input * tanh(softplus(input)); see ``sensorium.ops.mish``."""
+    return in_place("mish_", ops.mish, input) if inplace else ops.mish(input)
+
+
+def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
+    """input where it exceeds threshold, value elsewhere; see ``sensorium.ops.threshold``."""
+    if inplace:
+        return in_place("threshold_", ops.threshold, input, threshold, value)
+    return ops.threshold(input, threshold, value)
+
+
+def rrelu(
+    input: Any,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Any:
+    """input where positive, a random slope times input elsewhere; see ``sensorium.ops.rrelu``."""
+    if inplace:
+        return in_place("rrelu_", ops.rrelu, input, lower, upper, training)
+    return ops.rrelu(input, lower, upper, training)
+
+
 def relu_(input: Any) -> Any:
     """``relu`` in place."""
     return relu(input, True)
@@ -103,6 +138,28 @@ def elu_(input: Any, alpha: float = 1.0) -> Any:
 def hardtanh_(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """``hardtanh`` in place."""
     return hardtanh(input, min_val, max_val, True)
+
+
+def selu_(input: Any) -> Any:
+    """``selu`` in place."""
+    return selu(input, True)
+
+
+def celu_(input: Any, alpha: float = 1.0) -> Any:
+    """``celu`` in place."""
+    return celu(input, alpha, True)
+
+
+def threshold_(input: Any, threshold: float, value: float) -> Any:
+    """``threshold`` in place."""
+    return in_place("threshold_", ops.threshold, input, threshold, value)
+
+
+def rrelu_(
+    input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
+) -> Any:
+    """``rrelu`` in place."""
+    return rrelu(input, lower, upper, training, True)
 
 
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:

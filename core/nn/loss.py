@@ -102,6 +102,10 @@ class NLLLoss(_WeightedLoss):
         )
 
 
+class NLLLoss2d(NLLLoss):
+    """``NLLLoss`` under the name it had for (N, K, H, W)."""
+
+
 class CrossEntropyLoss(NLLLoss):
     """-log softmax(input)[label] of logits (N, K, ...) and labels (N, ...) or probabilities.
 

@@ -1,4 +1,4 @@
-"""Normalisation layers: BatchNorm, InstanceNorm, LayerNorm, GroupNorm.
+"""Normalisation layers: BatchNorm, InstanceNorm, LayerNorm, RMSNorm, GroupNorm.
 
 Follows ``torch.nn.modules.batchnorm``, ``instancenorm`` and ``normalization``.
 """
@@ -216,7 +216,7 @@ class InstanceNorm3d(_InstanceNorm):
     _ranks = (4, 5)
 
 
-# -- layer and group norm ------------------------------------------------------------------------
+# -- layer, RMS and group norm -------------------------------------------------------------------
 class LayerNorm(Module):
     """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, normalized_shape.
 
@@ -261,6 +261,45 @@ class LayerNorm(Module):
         return (
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
             f"bias={self.bias is not None}"
+        )
+
+
+class RMSNorm(Module):
+    """x / sqrt(mean(x^2) + eps) * weight over the last dimensions, normalized_shape.
+
+    eps is the machine precision of the computation unless given. Source: Zhang and Sennrich (2019).
+
+    >>> import sensorium as sn
+    >>> sn.nn.RMSNorm(2, elementwise_affine=False)(sn.tensor([[3.0, 4.0]]))
+    tensor([[0.8485, 1.1314]])
+    """
+
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        single = hasattr(normalized_shape, "__index__")
+        shape = (int(normalized_shape),) if single else tuple(normalized_shape)
+        self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
+        ones = create.ones(*shape, device=device, dtype=dtype) if elementwise_affine else None
+        self.register_parameter("weight", None if ones is None else Parameter(ones))
+
+    def reset_parameters(self) -> None:
+        """Weight 1."""
+        if self.weight is not None:
+            ones_(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
         )
 
 

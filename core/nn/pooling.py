@@ -1,9 +1,13 @@
-"""Pooling layers: the maximum or mean of windows, or of as many windows as the output has places."""
+"""Pooling layers: the maximum, mean or norm of windows, of given size or as many as the output has
+places; and unpooling, which puts maxima back. Follows ``torch.nn.modules.pooling``.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..errors import ShapeError
+from ..ops._dims import pair_up
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -66,6 +70,169 @@ class MaxPool3d(_MaxPool):
             input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
             self.return_indices,
         )  # fmt: skip
+
+
+class _MaxUnpool(Module):
+    _dims = 0
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        name, n = type(self).__name__, self._dims
+        self.kernel_size = pair_up(name, "kernel_size", kernel_size, n, 1)
+        self.stride = self.kernel_size if stride is None else pair_up(name, "stride", stride, n, 1)
+        self.padding = pair_up(name, "padding", padding, n)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Zeros with the values of (N, C, T) at the indices that MaxPool1d gave."""
+
+    _dims = 1
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return F.max_unpool1d(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Zeros with the values of (N, C, H, W) at the indices that MaxPool2d gave.
+
+    >>> import sensorium as sn
+    >>> pool = sn.nn.MaxPool2d(2, return_indices=True)
+    >>> sn.nn.MaxUnpool2d(2)(*pool(sn.ones(1, 3, 4, 4))).shape
+    sensorium.Size([1, 3, 4, 4])
+    """
+
+    _dims = 2
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return F.max_unpool2d(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Zeros with the values of (N, C, D, H, W) at the indices that MaxPool3d gave."""
+
+    _dims = 3
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return F.max_unpool3d(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+
+# -- maximum of windows at random places ---------------------------------------------------------
+class _FractionalMaxPool(Module):
+    _dims = 0
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        name, n = type(self).__name__, self._dims
+        if (output_size is None) == (output_ratio is None):
+            raise ShapeError(
+                f"{name}: give output_size or output_ratio, got {output_size} and {output_ratio}"
+            )
+        self.kernel_size = pair_up(name, "kernel_size", kernel_size, n, 1)
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        several = hasattr(output_ratio, "__len__")
+        ratio = tuple(output_ratio) if several else (output_ratio,) * n
+        if output_ratio is not None and (len(ratio) != n or not all(0 < r < 1 for r in ratio)):
+            raise ShapeError(
+                f"{name}: output_ratio wants {n} values between 0 and 1, got {output_ratio}"
+            )
+        self.output_ratio = None if output_ratio is None else ratio
+        self.output_size = (
+            None if output_size is None else pair_up(name, "output_size", output_size, n, 1)
+        )
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """The largest values of windows of (N, C, H, W) that start at random steps.
+
+    >>> import sensorium as sn
+    >>> sn.nn.FractionalMaxPool2d(3, output_ratio=0.5)(sn.ones(1, 3, 9, 9)).shape
+    sensorium.Size([1, 3, 4, 4])
+    """
+
+    _dims = 2
+
+    def forward(self, input: Tensor) -> Any:
+        return F.fractional_max_pool2d(
+            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices,
+            self._random_samples,
+        )  # fmt: skip
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """The largest values of windows of (N, C, D, H, W) that start at random steps."""
+
+    _dims = 3
+
+    def forward(self, input: Tensor) -> Any:
+        return F.fractional_max_pool3d(
+            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices,
+            self._random_samples,
+        )  # fmt: skip
+
+
+# -- norm ----------------------------------------------------------------------------------------
+class _LPPool(Module):
+    def __init__(
+        self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.norm_type, self.kernel_size = norm_type, kernel_size
+        self.stride, self.ceil_mode = stride, ceil_mode
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPool):
+    """(sum x^p)^(1/p), p = norm_type, over every window of (N, C, T)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.lp_pool1d(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
+
+
+class LPPool2d(_LPPool):
+    """(sum x^p)^(1/p), p = norm_type, over every window of (N, C, H, W).
+
+    >>> import sensorium as sn
+    >>> sn.nn.LPPool2d(2, 2)(sn.ones(1, 1, 2, 2))
+    tensor([[[[2.]]]])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.lp_pool2d(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
+
+
+class LPPool3d(_LPPool):
+    """(sum x^p)^(1/p), p = norm_type, over every window of (N, C, D, H, W)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.lp_pool3d(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
 
 
 # -- mean ----------------------------------------------------------------------------------------

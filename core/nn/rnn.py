@@ -1,7 +1,7 @@
 """Recurrent cells: one step of an RNN, LSTM or GRU over a batch.
 
-Composites of existing ops, with PyTorch's names, arguments, keys and order of the gates. Follows
-``torch.nn.modules.rnn``; the layers over whole sequences (RNN, LSTM, GRU) are not here. N batch,
+Two products and the gates (``ops.recurrent``), with PyTorch's names, arguments, keys and order of the
+gates. Follows ``torch.nn.modules.rnn``; the layers over whole sequences are in ``recurrent``. N batch,
 I input features, H hidden features.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import create
 from ..errors import OptionError, ShapeError
+from ..ops.recurrent import gru_gates, lstm_gates
 from ..tensor import Tensor
 from . import functional as F
 from .init import uniform_
@@ -155,9 +156,7 @@ class LSTMCell(RNNCellBase):
 
         A loop over time projects all its inputs in one product and repeats only this.
         """
-        i, f, g, o = (projected + self.from_hidden(h)).chunk(4, -1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        return o.sigmoid() * c.tanh(), c
+        return lstm_gates(projected + self.from_hidden(h), c)
 
 
 class GRUCell(RNNCellBase):
@@ -185,8 +184,4 @@ class GRUCell(RNNCellBase):
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         hx = self._start(input) if hx is None else hx
         self._check(input, hx=hx)
-        r_x, z_x, n_x = self.from_input(input).chunk(3, -1)
-        r_h, z_h, n_h = self.from_hidden(hx).chunk(3, -1)
-        z = (z_x + z_h).sigmoid()
-        n = (n_x + (r_x + r_h).sigmoid() * n_h).tanh()
-        return (1 - z) * n + z * hx
+        return gru_gates(self.from_input(input), self.from_hidden(hx), hx)

@@ -42,6 +42,7 @@ from .avg_pool import (
     avg_pool2d as avg_pool2d,
     avg_pool3d as avg_pool3d,
 )
+from .bag import embedding_bag as embedding_bag
 from .cast import (
     cast as cast,
     cast_exact as cast_exact,
@@ -88,12 +89,21 @@ from .conv_transpose import (
     conv_transpose2d as conv_transpose2d,
     conv_transpose3d as conv_transpose3d,
 )
+from .ctc import ctc_loss as ctc_loss
+from .distance import (
+    cdist as cdist,
+    cosine_similarity as cosine_similarity,
+    normalize as normalize,
+    pairwise_distance as pairwise_distance,
+    pdist as pdist,
+)
 from .dropout import (
     alpha_dropout as alpha_dropout,
     dropout as dropout,
     dropout1d as dropout1d,
     dropout2d as dropout2d,
     dropout3d as dropout3d,
+    feature_alpha_dropout as feature_alpha_dropout,
 )
 from .entropy import (
     cross_entropy as cross_entropy,
@@ -130,9 +140,19 @@ from .fft import (
     irfft as irfft,
     rfft as rfft,
 )
+from .fold import (
+    fold as fold,
+    unfold as unfold,
+)
 from .fused import (
     conv_norm_act as conv_norm_act,
     linear_act as linear_act,
+)
+from .gated import (
+    glu as glu,
+    gumbel_softmax as gumbel_softmax,
+    mish as mish,
+    softsign as softsign,
 )
 from .gather import (
     embedding as embedding,
@@ -149,6 +169,10 @@ from .gelu import (
     erf as erf,
     gelu as gelu,
 )
+from .grid import (
+    affine_grid as affine_grid,
+    grid_sample as grid_sample,
+)
 from .index import (
     getitem as getitem,
     narrow as narrow,
@@ -156,6 +180,9 @@ from .index import (
 )
 from .interpolate import (
     interpolate as interpolate,
+    upsample as upsample,
+    upsample_bilinear as upsample_bilinear,
+    upsample_nearest as upsample_nearest,
 )
 from .join import (
     cat as cat,
@@ -174,6 +201,7 @@ from .layer_norm import (
     group_norm as group_norm,
     instance_norm as instance_norm,
     layer_norm as layer_norm,
+    rms_norm as rms_norm,
 )
 from .loss import (
     binary_cross_entropy as binary_cross_entropy,
@@ -185,6 +213,14 @@ from .loss import (
     reduced as reduced,
     reduction_of as reduction_of,
     smooth_l1_loss as smooth_l1_loss,
+)
+from .lp_pool import (
+    fractional_max_pool2d as fractional_max_pool2d,
+    fractional_max_pool3d as fractional_max_pool3d,
+    local_response_norm as local_response_norm,
+    lp_pool1d as lp_pool1d,
+    lp_pool2d as lp_pool2d,
+    lp_pool3d as lp_pool3d,
 )
 from .matmul import (
     addmm as addmm,
@@ -202,6 +238,7 @@ from .max_pool import (
     max_pool2d as max_pool2d,
     max_pool3d as max_pool3d,
 )
+from .multihead import multi_head_attention_forward as multi_head_attention_forward
 from .norm import (
     batch_norm as batch_norm,
 )
@@ -218,6 +255,11 @@ from .order import (
     sort as sort,
     topk as topk,
 )
+from .pixel import (
+    channel_shuffle as channel_shuffle,
+    pixel_shuffle as pixel_shuffle,
+    pixel_unshuffle as pixel_unshuffle,
+)
 from .polar import (
     abs_squared as abs_squared,
     angle as angle,
@@ -231,6 +273,13 @@ from .products import (
     cumsum as cumsum,
     prod as prod,
 )
+from .rectifier import (
+    celu as celu,
+    prelu as prelu,
+    rrelu as rrelu,
+    selu as selu,
+)
+from .recurrent import gru_gates as gru_gates, lstm_gates as lstm_gates
 from .reduce import (
     logsumexp as logsumexp,
     mean as mean,
@@ -268,9 +317,16 @@ from .shape import (
     unsqueeze as unsqueeze,
     view as view,
 )
+from .shrink import (
+    hardshrink as hardshrink,
+    softshrink as softshrink,
+    tanhshrink as tanhshrink,
+    threshold as threshold,
+)
 from .softmax import (
     log_softmax as log_softmax,
     softmax as softmax,
+    softmin as softmin,
 )
 from .spectral import (
     istft as istft,
@@ -282,4 +338,9 @@ from .trigonometry import (
     sin as sin,
     tan as tan,
     tanh as tanh,
+)
+from .unpool import (
+    max_unpool1d as max_unpool1d,
+    max_unpool2d as max_unpool2d,
+    max_unpool3d as max_unpool3d,
 )

@@ -9,8 +9,10 @@ import numpy as np
 
 from ..backends.cpu import onednn
 from ..errors import DTypeError, ShapeError
+from ..tensor import wrap
 from ._declare import Array, op
 from ._dims import pair_up
+from .arithmetic import trunc_divide
 from .conv import Pairs, out_size, taps
 from .max_pool import _POOLS
 from .pool import _out, _padded, _plan, _slow_windows, _zeros_padded
@@ -110,16 +112,18 @@ def _avg(
     if input.ndim == n + 1:
         return _avg(name, n, input[None], kernel_size, stride, padding, ceil_mode,
                     count_include_pad, divisor_override)[0]  # fmt: skip
-    if input.dtype.kind not in "fVc":
-        raise DTypeError(f"{name}: want a floating-point x, got {input.dtype}")
+    if input.dtype.kind not in "fVc" and input.dtype != np.int64:
+        raise DTypeError(f"{name}: want a floating-point or int64 x, got {input.dtype}")
     k, s, pairs, _ = _plan(name, n, input, kernel_size, stride, padding, 1, ceil_mode)
     y = _sum_pool(input, k, s, pairs)
     if divisor_override is not None:
         if divisor_override == 0:
             raise ShapeError(f"{name}: divisor_override must not be 0")
-        return y / divisor_override
+        return y / divisor_override if y.dtype != np.int64 else trunc_divide(y, divisor_override)
     p = pair_up(name, "padding", padding, n)
     counts = _window_sizes(input.shape, k, s, p, pairs, count_include_pad)
+    if y.dtype == np.int64:  # towards 0, as PyTorch
+        return trunc_divide(y, wrap(np.asarray(counts.astype(np.int64), like=y.array)))
     if (counts == prod(k)).all():
         return y * (1 / prod(k))
     return y * np.asarray(1 / counts, dtype=input.dtype, like=input.array)

@@ -18,9 +18,13 @@ from ..tensor import Tensor, wrap
 from .arithmetic import mul
 
 
-def _check(name: str, input: Tensor, p: float) -> None:
+def _check_chance(name: str, p: float) -> None:
     if not 0 <= p <= 1:
         raise OutOfBoundsError(f"{name}: p must lie in [0, 1], got {p}")
+
+
+def _check(name: str, input: Tensor, p: float) -> None:
+    _check_chance(name, p)
     if input.dtype not in FLOATING:
         raise DTypeError(f"{name}: want a floating-point tensor, got {input.dtype}")
 
@@ -114,17 +118,42 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
     >>> sn.nn.functional.alpha_dropout(sn.ones(2))
     tensor([1., 1.])
     """
-    _check("alpha_dropout", input, p)
+    return _alpha("alpha_dropout", input, p, tuple(input.shape), training, inplace)
+
+
+def feature_alpha_dropout(
+    input: Any, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Any:
+    """``alpha_dropout`` of whole channels of (N, C, ...).
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.feature_alpha_dropout(sn.ones(1, 2))
+    tensor([[1., 1.]])
+    """
+    if training and input.ndim < 2:
+        raise ShapeError(
+            f"feature_alpha_dropout: want at least (N, C), got shape {tuple(input.shape)}"
+        )
+    shape = tuple(input.shape[:2]) + (1,) * (input.ndim - 2)
+    return _alpha("feature_alpha_dropout", input, p, shape, training, inplace)
+
+
+def _alpha(
+    name: str, input: Any, p: float, shape: tuple[int, ...], training: bool, inplace: bool
+) -> Any:
+    """Dropout of cells of the given shape, which broadcasts, to SELU's limit."""
+    _check_chance(name, p)
     if not training or p == 0:
         return input
+    _check(name, input, p)
     from ..generator import coins
 
     if p == 1:
         return input.mul_(0) if inplace else input * 0
-    kept = coins(tuple(input.shape), 1 - p)
+    kept = coins(shape, 1 - p)
     scale = ((1 - p) * (1 + p * _ALPHA_PRIME**2)) ** -0.5
-    gain = np.where(kept, scale, 0.0).astype(input.dtype)
+    gain = np.where(kept, scale, 0.0)
     offset = np.where(kept, 0.0, scale * _ALPHA_PRIME) - scale * p * _ALPHA_PRIME
     where_to = device_of(input.array)
-    times, plus = (wrap(move(a, where_to)) for a in (gain, offset.astype(input.dtype)))
+    times, plus = (wrap(move(np.asarray(a, input.dtype), where_to)) for a in (gain, offset))
     return input.mul_(times).add_(plus) if inplace else input * times + plus

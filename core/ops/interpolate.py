@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import FLOATING
+from ..dtypes import FLOATING, float32
 from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
 from ._dims import pair_up
+from .cast import to_dtype
 
 _NDIM = {"linear": (3,), "bilinear": (4,), "bicubic": (4,), "trilinear": (5,)}
 _MODES = ("nearest", "nearest-exact", "area", *_NDIM)
@@ -67,6 +68,27 @@ def _(rng):
     yield rng.normal(size=(2, 3, 4)), rng.normal(size=(5, 3)), 1
     yield rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 4)), 2
     yield rng.normal(size=(2, 4, 5, 3)).transpose(0, 3, 1, 2), rng.normal(size=(7, 5)), 3
+
+
+@op(differentiable=0)
+def _resample_bytes(input: Array, matrix: Any, axis: int) -> Array:
+    """``_resample`` of uint8 in PyTorch's fixed point: 16-bit weights, rounded, kept in 0 to 255."""
+    bits, largest = 0, float(matrix.max(initial=0))
+    while bits < 22 and int(0.5 + largest * 2 ** (bits + 1)) < 2**15:
+        bits += 1
+    weights = np.trunc(matrix * 2**bits + np.copysign(0.5, matrix))
+    total = _resample.op.formula(input.astype(np.float64), weights, axis)  # whole numbers: exact
+    return np.clip(np.floor((total + 2 ** (bits - 1)) / 2**bits), 0, 255).astype(np.uint8)
+
+
+@_resample_bytes.samples(
+    reference=lambda x, matrix, axis: np.floor(
+        np.moveaxis(np.tensordot(matrix, x.astype(float), (1, axis)), 0, axis) + 0.5
+    ).astype(np.uint8)
+)
+def _(rng):
+    x = rng.integers(0, 256, size=(2, 3, 4)).astype(np.uint8)
+    yield x, np.array([[1.0, 0, 0], [0.25, 0.75, 0]]), 1
 
 
 @op
@@ -230,16 +252,31 @@ def interpolate(
     target, scales = _target(spatial, size, scale_factor, recompute_scale_factor)
     if min(spatial) < 1 or min(target) < 1:
         raise ShapeError(f"interpolate: sizes must be at least 1, got {spatial} to {target}")
-    for i, (n, m, scale) in enumerate(zip(spatial, target, scales)):
-        if mode in ("nearest", "nearest-exact"):
+    axes = list(enumerate(zip(spatial, target, scales), 2))
+    if mode in ("nearest", "nearest-exact"):
+        for axis, (n, m, scale) in axes:
             if n != m:
-                index = _nearest_index(n, m, scale, mode == "nearest-exact")
-                input = _pick(input, index, i + 2)
-            continue
-        matrix = _matrix(mode, n, m, scale, bool(align_corners), antialias)
-        if n != m or not np.array_equal(matrix, np.eye(n)):
-            input = _resample(input, matrix, i + 2)
-    return input
+                input = _pick(input, _nearest_index(n, m, scale, mode == "nearest-exact"), axis)
+        return input
+    matrices = [
+        (_matrix(mode, n, m, scale, bool(align_corners), antialias), axis)
+        for axis, (n, m, scale) in axes
+    ]
+    matrices = [(w, axis) for w, axis in matrices if not _changes_nothing(w)]
+    if input.dtype == np.uint8:  # columns first, as PyTorch: every axis rounds
+        for matrix, axis in reversed(matrices):
+            input = _resample_bytes(input, matrix, axis)
+        return input
+    kind = input.dtype
+    if kind.itemsize == 2 and len(matrices) > 1:  # half types round once, at the end
+        input = to_dtype(input, float32)
+    for matrix, axis in matrices:
+        input = _resample(input, matrix, axis)
+    return to_dtype(input, kind)
+
+
+def _changes_nothing(matrix: np.ndarray) -> bool:
+    return matrix.shape[0] == matrix.shape[1] and np.array_equal(matrix, np.eye(len(matrix)))
 
 
 def _check(input: Any, mode: str, align_corners: bool | None, antialias: bool) -> None:
@@ -254,7 +291,8 @@ def _check(input: Any, mode: str, align_corners: bool | None, antialias: bool) -
         raise DTypeError(f"interpolate: align_corners has no meaning for mode {mode!r}")
     if antialias and mode not in ("bilinear", "bicubic"):
         raise DTypeError(f"interpolate: antialias is for bilinear and bicubic, not {mode!r}")
-    if not mode.startswith("nearest") and input.dtype not in FLOATING:
+    byte = input.dtype == np.uint8 and mode in ("bilinear", "bicubic")
+    if not mode.startswith("nearest") and input.dtype not in FLOATING and not byte:
         raise DTypeError(f"interpolate: mode {mode!r} wants floating-point, got {input.dtype}")
 
 
@@ -275,3 +313,40 @@ def _target(
         )
     target = tuple(math.floor(n * s) for n, s in zip(spatial, scales))
     return target, (None,) * len(spatial) if recompute else tuple(float(s) for s in scales)
+
+
+# -- interpolate by its older names --------------------------------------------------------------
+def upsample(
+    input: Any,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Any:
+    """``interpolate`` by its older name.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.upsample(sn.tensor([[[1.0, 2.0]]]), scale_factor=2)
+    tensor([[[1., 1., 2., 2.]]])
+    """
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
+    """``interpolate`` with mode "nearest".
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.upsample_nearest(sn.tensor([[[1.0, 2.0]]]), 4)
+    tensor([[[1., 1., 2., 2.]]])
+    """
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
+    """``interpolate`` with mode "bilinear" and the corners aligned.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.upsample_bilinear(sn.tensor([[[[1.0, 2.0]]]]), (1, 3))
+    tensor([[[[1.0000, 1.5000, 2.0000]]]])
+    """
+    return interpolate(input, size, scale_factor, "bilinear", align_corners=True)

@@ -297,8 +297,14 @@ def _slow_pad(x: Any, widths: Any, value: float) -> Any:
 _PAD_INDEX = {
     "reflect": lambda n, a, b: _reflect(np.arange(-a, n + b), n),
     "replicate": lambda n, a, b: np.clip(np.arange(-a, n + b), 0, n - 1),
-    "circular": lambda n, a, b: np.arange(-a, n + b) % n,
+    "circular": lambda n, a, b: _wrapped(n, a, b),
 }
+
+
+def _wrapped(n: int, a: int, b: int) -> Any:
+    """What a negative width crops is gone before the rest goes round."""
+    first, left = max(-a, 0), n - max(-a, 0) - max(-b, 0)
+    return first + np.arange(-max(a, 0), left + max(b, 0)) % max(left, 1)
 
 
 def _reflect(index: Any, n: int) -> Any:
@@ -335,6 +341,6 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
 
 
 def _check_pad(mode: str, n: int, a: int, b: int) -> None:
-    limit = {"reflect": n - 1, "circular": n, "replicate": a + b + 1}[mode]
+    limit = {"reflect": n - 1, "circular": n + min(a, b, 0), "replicate": max(a, b)}[mode]
     if max(a, b) > limit or n + a + b < 0 or n == 0:
         raise ShapeError(f"pad: mode {mode!r} cannot pad {(a, b)} around a dimension of size {n}")

@@ -1,8 +1,9 @@
-"""Layer, group and instance normalisation.
+"""Layer, root-mean-square, group and instance normalisation.
 
 y = (x - mean) / sqrt(var + eps) * weight + bias, with mean and biased variance over the last
-dimensions (layer norm) or over groups of channels and space of each sample (group and instance norm).
-Sources: Ba et al. (2016), Wu and He (2018).
+dimensions (layer norm) or over groups of channels and space of each sample (group and instance norm);
+y = x / sqrt(mean(x^2) + eps) * weight over the last dimensions (RMS norm). Sources: Ba et al. (2016),
+Zhang and Sennrich (2019), Wu and He (2018).
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from ..backends.cpu import onednn
-from ..errors import ShapeError
+from ..dtypes import FLOATING, complex128, float32, float64, is_complex
+from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
 from ._dims import sizes
 from .arithmetic import mul
+from .cast import to_dtype
 from .exponential import rsqrt
 from .norm import _is_tensor, _move, _vector, batch_norm
 from .reduce import _sum, mean
@@ -102,18 +105,89 @@ def layer_norm(
     >>> sn.nn.functional.layer_norm(sn.tensor([1.0, 3.0]), (2,))
     tensor([-1.0000,  1.0000])
     """
-    shape = sizes("layer_norm", (tuple(normalized_shape),)) if not isinstance(
-        normalized_shape, int) else (normalized_shape,)  # fmt: skip
-    if tuple(input.shape[input.ndim - len(shape) :]) != shape or not shape:
-        raise ShapeError(f"layer_norm: x {tuple(input.shape)} does not end in {shape}")
-    for name, v in (("weight", weight), ("bias", bias)):
-        if v is not None and tuple(v.shape) != shape:
-            raise ShapeError(f"layer_norm: {name} {tuple(v.shape)} is not {shape}")
+    shape = _last_shape("layer_norm", input, normalized_shape, ("weight", weight), ("bias", bias))
     if len(shape) == 1:
         return _layer_norm(input, weight, bias, eps)[0]
     flat = reshape(input, (*input.shape[: input.ndim - len(shape)], -1))
     vectors = [v if v is None else reshape(v, (-1,)) for v in (weight, bias)]
     return reshape(_layer_norm(flat, *vectors, eps)[0], tuple(input.shape))
+
+
+def _last_shape(name: str, input: Any, normalized_shape: Any, *vectors: Any) -> tuple[int, ...]:
+    """normalized_shape as a tuple, checked against the input and the named weight and bias."""
+    single = hasattr(normalized_shape, "__index__")
+    shape = sizes(name, (normalized_shape,) if single else tuple(normalized_shape))
+    if tuple(input.shape[input.ndim - len(shape) :]) != shape or not shape:
+        raise ShapeError(f"{name}: x {tuple(input.shape)} does not end in {shape}")
+    for what, v in vectors:
+        if v is not None and tuple(v.shape) != shape:
+            raise ShapeError(f"{name}: {what} {tuple(v.shape)} is not {shape}")
+    return shape
+
+
+# -- root mean square norm -------------------------------------------------------------------------
+@op(outputs=("y", "inverse"))
+def _rms_norm(input: Array, weight: Array | None, eps: float) -> Array:
+    """The last dimension over its root mean square; also 1 / sqrt(mean(x^2) + eps), size 1 kept."""
+    spread = np.add.reduce(input * input, -1, keepdims=True) / input.shape[-1]
+    inverse = 1 / np.sqrt(spread + input.dtype.type(eps))
+    y = input * inverse
+    return y if weight is None else y * weight, inverse
+
+
+@_rms_norm.grad
+def _(g, input, weight, inverse, eps, needs):
+    last = (input.ndim - 1,)
+    if _is_tensor(g):  # a graph of the gradient is wanted: the statistic must depend on the input
+        inverse = rsqrt(mean(input * input, last, True) + eps)
+    z = input * inverse
+    gw = (g if weight is None else g * weight) * inverse
+    dx = gw - z * (_sum(gw * z, last, True) * (1 / input.shape[-1]))
+    return dx, g * z if needs[1] else None
+
+
+def _slow_rms_norm(x: Any, w: Any, eps: float) -> Any:
+    y, inverses = np.zeros_like(x), np.zeros((*x.shape[:-1], 1))
+    for i in np.ndindex(*x.shape[:-1]):
+        inverses[i] = (sum(v * v for v in x[i].tolist()) / len(x[i]) + eps) ** -0.5
+        y[i] = [v * inverses[i][0] for v in x[i].tolist()]
+    return y if w is None else y * w, inverses
+
+
+@_rms_norm.samples(reference=_slow_rms_norm, tolerance=1e-11)
+def _(rng):
+    for shape in [(4, 5), (2, 3, 6)]:
+        yield rng.normal(size=shape), rng.normal(size=shape[-1]), 1e-5
+    yield rng.normal(size=(4, 5)), None, 1e-3
+
+
+def rms_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None
+) -> Any:
+    """x / sqrt(mean(x^2) + eps) * weight over the last dimensions, normalized_shape.
+
+    eps is the machine precision of the computation unless given: float64's or float32's. Half
+    precision is computed in float32. Source: Zhang and Sennrich (2019).
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.rms_norm(sn.tensor([3.0, 4.0]), (2,))
+    tensor([0.8485, 1.1314])
+    """
+    shape = _last_shape("rms_norm", input, normalized_shape, ("weight", weight))
+    if input.dtype not in FLOATING:
+        raise DTypeError(f"rms_norm: x is {input.dtype}, want a float or complex type")
+    if eps is None:
+        double = input.dtype in (float64, complex128)
+        eps = float(np.finfo(np.float64 if double else np.float32).eps)
+    if is_complex(input.dtype):  # x^2, not |x|^2, as in PyTorch
+        last = tuple(range(-len(shape), 0))
+        y = input * rsqrt(mean(input * input, last, True) + eps)
+        return y if weight is None else y * weight
+    wide = float32 if input.dtype.itemsize == 2 else input.dtype
+    flat = reshape(input, (*input.shape[: input.ndim - len(shape)], prod(shape)))
+    row = None if weight is None else to_dtype(reshape(weight, (-1,)), wide)
+    y = _rms_norm(to_dtype(flat, wide), row, eps)[0]
+    return to_dtype(reshape(y, tuple(input.shape)), input.dtype)
 
 
 # -- group and instance norm -----------------------------------------------------------------------

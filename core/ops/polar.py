@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import complex64, complex128, float32, float64
+from ..dtypes import complex64, complex128, default_of, float32, float64
 from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
+from .cast import to_dtype
 from .compare import isnan
 from .complex import imag, real
 from .select import where
@@ -82,7 +83,9 @@ def angle(input: Any) -> Any:
     """
     if input.dtype.kind == "c":
         return _angle(input)
-    return where(isnan(input), input, where(input < 0, np.pi, 0.0))
+    kind = input.dtype if input.dtype.kind in "fV" else default_of(2)
+    x = to_dtype(input, kind)
+    return to_dtype(where(isnan(x), x, where(x < 0, np.pi, 0.0)), kind)
 
 
 # -- pairs of reals --------------------------------------------------------------------------------

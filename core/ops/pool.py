@@ -93,6 +93,8 @@ def _plan(
         raise ShapeError(f"{name}: padding {p} must be at most half of kernel_size {k}")
     if input.ndim != n + 2:
         raise ShapeError(f"{name}: want {n + 1} or {n + 2} dimensions, got {tuple(input.shape)}")
+    if 0 in input.shape[1:]:
+        raise ShapeError(f"{name}: only the batch may be 0, got {tuple(input.shape)}")
     pairs = _ceil_padding(input, k, s, p, d, ceil_mode)
     if min(_out(input.shape, k, s, pairs, d)) < 1:
         raise ShapeError(f"{name}: kernel_size {k} does not fit into x {tuple(input.shape)}")

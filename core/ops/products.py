@@ -110,7 +110,7 @@ def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
 @op
 def _cumprod(input: Array, dim: int) -> Array:
     """The running product along dim."""
-    return np.cumprod(input, axis=dim, dtype=input.dtype)
+    return np.cumprod(input, axis=dim, dtype=input.dtype) if input.ndim else input.copy()
 
 
 @_cumprod.grad
@@ -118,6 +118,8 @@ def _(g, input, dim):
     # d y_j / d x_i = (prod of x_k, k <= j, k != i) for j >= i: exact also where some x are 0
     from .join import stack
 
+    if not input.ndim:
+        return g
     parts = []
     for i in range(input.shape[dim]):
         before = input * 0 + 1

@@ -1,4 +1,4 @@
-"""Softmax and log_softmax along a dimension."""
+"""Softmax, softmin and log_softmax along a dimension."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import DTypeError
 from ._declare import Array, op
 from ._dims import one_dim
 from .cast import to_dtype
-from .exponential import exp
+from .exponential import exp, neg
 from .reduce import _sum
 
 
@@ -121,6 +121,16 @@ def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     tensor([0.5000, 0.5000])
     """
     return _with_dim("softmax", _softmax, input, dim, dtype)
+
+
+def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+    """exp(-input) / sum(exp(-input)) along dim, without overflow.
+
+    >>> import sensorium as sn
+    >>> sn.nn.functional.softmin(sn.tensor([0.0, 1000.0]), 0)
+    tensor([1., 0.])
+    """
+    return _with_dim("softmin", _softmax, neg(input), dim, dtype)
 
 
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ._scheduler import LRScheduler
+from ._scheduler import (
+    LRScheduler,
+    begin_momentum,
+    check_optimizer,
+    each,
+    put_momentum,
+    uses_beta1,
+)
 from .optimizer import Group, Optimizer
 
 
@@ -33,6 +40,7 @@ class OneCycleLR(LRScheduler):
         three_phase: bool = False,
         last_epoch: int = -1,
     ) -> None:
+        check_optimizer(self, optimizer)
         self.total_steps = _total_steps(total_steps, epochs, steps_per_epoch)
         if not 0 <= pct_start <= 1:
             raise ValueError(f"OneCycleLR: pct_start must lie in [0, 1], got {pct_start}")
@@ -43,29 +51,21 @@ class OneCycleLR(LRScheduler):
         self._anneal_func_type = anneal_strategy
         self.cycle_momentum = cycle_momentum
         self._schedule_phases = _phases(self.total_steps, pct_start, three_phase)
-        groups = optimizer.param_groups
         if last_epoch == -1:
-            for group, peak in zip(groups, _each(groups, "max_lr", max_lr)):
+            peaks = each(self, optimizer, "max_lr", max_lr)
+            for group, peak in zip(optimizer.param_groups, peaks):
                 group["initial_lr"] = peak / div_factor
                 group["max_lr"] = peak
                 group["min_lr"] = group["initial_lr"] / final_div_factor
         if cycle_momentum:
-            self.use_beta1 = "betas" in optimizer.defaults
-            if not self.use_beta1 and "momentum" not in optimizer.defaults:
-                raise ValueError(
-                    "OneCycleLR: the optimiser has no momentum; pass cycle_momentum=False"
-                )
+            self.use_beta1 = uses_beta1(self, optimizer)
+            highs = each(self, optimizer, "max_momentum", max_momentum)
+            lows = each(self, optimizer, "base_momentum", base_momentum)
             if last_epoch == -1:
-                lows = _each(groups, "base_momentum", base_momentum)
-                for group, low, high in zip(
-                    groups, lows, _each(groups, "max_momentum", max_momentum)
-                ):
-                    _set_momentum(group, self.use_beta1, high)
-                    group["max_momentum"], group["base_momentum"] = high, low
+                begin_momentum(optimizer, self.use_beta1, lows, highs)
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[float]:
-        """The rates of the present step; sets the momenta on the way."""
+    def _rates(self) -> list[Any]:
         if self.last_epoch > self.total_steps:
             raise ValueError(
                 f"OneCycleLR: step {self.last_epoch} of a schedule of {self.total_steps} steps"
@@ -82,7 +82,7 @@ class OneCycleLR(LRScheduler):
             start = end
         if self.cycle_momentum:
             low, high = group[phase["start_momentum"]], group[phase["end_momentum"]]
-            _set_momentum(group, self.use_beta1, self._between(low, high, share))
+            put_momentum(group, self.use_beta1, self._between(low, high, share))
         return self._between(group[phase["start_lr"]], group[phase["end_lr"]], share)
 
     def _between(self, start: float, end: float, share: float) -> float:
@@ -119,17 +119,3 @@ def _phases(total: int, pct: float, three: bool) -> list[dict[str, Any]]:
         "start_momentum": "max_momentum", "end_momentum": "max_momentum",
     }  # fmt: skip
     return [up, back, rest]
-
-
-def _each(groups: list[Group], name: str, value: Any) -> list[float]:
-    values = list(value) if isinstance(value, (list, tuple)) else [value] * len(groups)
-    if len(values) != len(groups):
-        raise ValueError(f"OneCycleLR: {len(values)} values of {name} for {len(groups)} groups")
-    return values
-
-
-def _set_momentum(group: Group, beta1: bool, value: float) -> None:
-    if beta1:
-        group["betas"] = (value, *group["betas"][1:])
-    else:
-        group["momentum"] = value

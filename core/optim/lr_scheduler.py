@@ -2,7 +2,8 @@
 
 Call ``step()`` after the optimiser's. As in ``torch.optim.lr_scheduler`` most schedules derive the
 next rate from the present one, so several can act on one optimiser, and a rate set by hand carries
-on; the formulas below are written that way.
+on; the formulas below are written that way. Left out: the warning about an optimiser whose ``step``
+was replaced, which is not needed here.
 """
 
 from __future__ import annotations
@@ -10,63 +11,82 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
+from ._chains import ChainedScheduler, SequentialLR
+from ._cyclic import CosineAnnealingWarmRestarts, CyclicLR, attributes
 from ._one_cycle import OneCycleLR
-from ._scheduler import LRScheduler
+from ._plateau import ReduceLROnPlateau
+from ._scheduler import ClosedForm, LRScheduler
 from .optimizer import Group, Optimizer
 
 __all__ = [
+    "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
     "SequentialLR",
     "StepLR",
 ]
 
 
-class LambdaLR(LRScheduler):
-    """base_lr lr_lambda(step); one function for all groups or a list of one for each."""
+class _ByFunction(LRScheduler):
+    """A schedule by one function for all groups, or a list of one for each."""
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Any, last_epoch: int = -1) -> None:
-        n = len(optimizer.param_groups)
+        name, n = type(self).__name__, len(getattr(optimizer, "param_groups", ()))
         self.lr_lambdas = (
             list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * n
         )
-        if len(self.lr_lambdas) != n:
-            raise ValueError(f"LambdaLR: {len(self.lr_lambdas)} functions for {n} groups")
+        if len(self.lr_lambdas) != n and isinstance(optimizer, Optimizer):
+            raise ValueError(f"{name}: {len(self.lr_lambdas)} functions for {n} groups")
+        for function in self.lr_lambdas:
+            if not callable(function):
+                raise TypeError(f"{name}: want a function, got {type(function).__name__}")
         super().__init__(optimizer, last_epoch)
-
-    def get_lr(self) -> list[float]:
-        """The rate of the present step for every group."""
-        return [base * f(self.last_epoch) for f, base in zip(self.lr_lambdas, self.base_lrs)]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimiser; of the functions only the attributes of callable objects."""
         state = {k: v for k, v in super().state_dict().items() if k != "lr_lambdas"}
-        state["lr_lambdas"] = [_attributes(f) for f in self.lr_lambdas]
-        return state
+        return {**state, "lr_lambdas": [attributes(f) for f in self.lr_lambdas]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where state_dict was taken; functions stay, callable objects get their attributes."""
         super().load_state_dict({k: v for k, v in state_dict.items() if k != "lr_lambdas"})
-        for function, attributes in zip(self.lr_lambdas, state_dict["lr_lambdas"]):
-            if attributes is not None:
-                function.__dict__.update(attributes)
+        for function, found in zip(self.lr_lambdas, state_dict["lr_lambdas"]):
+            if found is not None:
+                function.__dict__.update(found)
 
 
-def _attributes(function: Callable[[int], float]) -> dict[str, Any] | None:
-    is_plain = isinstance(function, type(_attributes)) or not hasattr(function, "__dict__")
-    return None if is_plain else function.__dict__.copy()
+class LambdaLR(_ByFunction):
+    """base_lr lr_lambda(step); one function for all groups or a list of one for each."""
+
+    def _rates(self) -> list[Any]:
+        return [base * f(self.last_epoch) for f, base in zip(self.lr_lambdas, self.base_lrs)]
 
 
-class StepLR(LRScheduler):
+class MultiplicativeLR(_ByFunction):
+    """The rate times lr_lambda(step) every step; one function or a list of one for each group."""
+
+    def _rates(self) -> list[Any]:
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        if self._is_initial:
+            return rates
+        return [rate * f(self.last_epoch) for f, rate in zip(self.lr_lambdas, rates)]
+
+
+class StepLR(ClosedForm):
     """The rate times gamma every step_size steps.
 
     >>> import sensorium as sn
@@ -84,12 +104,15 @@ class StepLR(LRScheduler):
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
-    def _rate(self, group: Group, base_lr: float) -> float:
+    def _rate(self, group: Group, base_lr: Any) -> Any:
         due = self.last_epoch > 0 and self.last_epoch % self.step_size == 0
         return group["lr"] * self.gamma if due else group["lr"]
 
+    def _closed(self, base_lr: Any) -> Any:
+        return base_lr * self.gamma ** (self.last_epoch // self.step_size)
 
-class MultiStepLR(LRScheduler):
+
+class MultiStepLR(ClosedForm):
     """The rate times gamma at each of the milestones."""
 
     def __init__(
@@ -102,22 +125,29 @@ class MultiStepLR(LRScheduler):
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
-    def _rate(self, group: Group, base_lr: float) -> float:
+    def _rate(self, group: Group, base_lr: Any) -> Any:
         return group["lr"] * self.gamma ** self.milestones.get(self.last_epoch, 0)
 
+    def _closed(self, base_lr: Any) -> Any:
+        milestones = sorted(self.milestones.elements())
+        return base_lr * self.gamma ** bisect_right(milestones, self.last_epoch)
 
-class ExponentialLR(LRScheduler):
+
+class ExponentialLR(ClosedForm):
     """The rate times gamma every step."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def _rate(self, group: Group, base_lr: float) -> float:
-        return group["lr"] * self.gamma if self.last_epoch > 0 else group["lr"]
+    def _rate(self, group: Group, base_lr: Any) -> Any:
+        return group["lr"] if self._is_initial else group["lr"] * self.gamma
+
+    def _closed(self, base_lr: Any) -> Any:
+        return base_lr * self.gamma**self.last_epoch
 
 
-class ConstantLR(LRScheduler):
+class ConstantLR(ClosedForm):
     """The rate times factor for the first total_iters steps."""
 
     def __init__(
@@ -132,13 +162,20 @@ class ConstantLR(LRScheduler):
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer, last_epoch)
 
-    def _rate(self, group: Group, base_lr: float) -> float:
+    def _rate(self, group: Group, base_lr: Any) -> Any:
         if self.last_epoch == 0:
             return group["lr"] * self.factor
-        return group["lr"] / self.factor if self.last_epoch == self.total_iters else group["lr"]
+        if self.last_epoch != self.total_iters:
+            return group["lr"]
+        if self.factor == 0:
+            raise ValueError("ConstantLR: a rate that was multiplied by factor=0 cannot come back")
+        return group["lr"] / self.factor
+
+    def _closed(self, base_lr: Any) -> Any:
+        return base_lr * (self.factor if self.last_epoch < self.total_iters else 1)
 
 
-class LinearLR(LRScheduler):
+class LinearLR(ClosedForm):
     """The rate times a factor that goes from start_factor to end_factor in total_iters steps."""
 
     def __init__(
@@ -161,15 +198,45 @@ class LinearLR(LRScheduler):
     def _factor(self, step: int) -> float:
         return self.start_factor + (self.end_factor - self.start_factor) * step / self.total_iters
 
-    def _rate(self, group: Group, base_lr: float) -> float:
+    def _rate(self, group: Group, base_lr: Any) -> Any:
         if self.last_epoch == 0:
             return group["lr"] * self.start_factor
-        if self.last_epoch > self.total_iters:
+        if self._is_initial or self.last_epoch > self.total_iters:
             return group["lr"]
-        return group["lr"] * self._factor(self.last_epoch) / self._factor(self.last_epoch - 1)
+        return group["lr"] * (self._factor(self.last_epoch) / self._factor(self.last_epoch - 1))
+
+    def _closed(self, base_lr: Any) -> Any:
+        return base_lr * self._factor(min(self.last_epoch, self.total_iters))
 
 
-class CosineAnnealingLR(LRScheduler):
+class PolynomialLR(ClosedForm):
+    """base_lr (1 - step / total_iters)^power, and 0 afterwards."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_iters: int = 5,
+        power: float = 1.0,
+        last_epoch: int = -1,
+    ) -> None:
+        self.total_iters, self.power = total_iters, power
+        super().__init__(optimizer, last_epoch)
+
+    def _left(self, step: int) -> float:
+        return 1 - step / self.total_iters
+
+    def _rate(self, group: Group, base_lr: Any) -> Any:
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return group["lr"]
+        return group["lr"] * (self._left(self.last_epoch) / self._left(self.last_epoch - 1)) ** (
+            self.power
+        )
+
+    def _closed(self, base_lr: Any) -> Any:
+        return base_lr * self._left(min(self.last_epoch, self.total_iters)) ** self.power
+
+
+class CosineAnnealingLR(ClosedForm):
     """eta_min + (base_lr - eta_min) (1 + cos(pi step / T_max)) / 2.
 
     Source: Loshchilov and Hutter, SGDR (2016), without its restarts: past T_max it rises again.
@@ -181,70 +248,20 @@ class CosineAnnealingLR(LRScheduler):
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
-    def _rate(self, group: Group, base_lr: float) -> float:
+    def _rate(self, group: Group, base_lr: Any) -> Any:
         t, low = self.last_epoch, self.eta_min
-        if t == 0:
+        if self._is_initial:
             return group["lr"]
-        if self._step_count == 1:  # taken up in the middle: no present rate to derive from
+        if (
+            self._step_count == 1 and t > 0
+        ):  # taken up in the middle: no present rate to derive from
             return low + (base_lr - low) * self._height(t)
         if (t - 1 - self.T_max) % (2 * self.T_max) == 0:  # leaving the minimum, where all is lost
             return group["lr"] + (base_lr - low) * self._height(t)
-        return low + (group["lr"] - low) * self._height(t) / self._height(t - 1)
+        return low + (group["lr"] - low) * (self._height(t) / self._height(t - 1))
+
+    def _closed(self, base_lr: Any) -> Any:
+        return self.eta_min + (base_lr - self.eta_min) * self._height(self.last_epoch)
 
     def _height(self, t: int) -> float:
         return (1 + math.cos(math.pi * t / self.T_max)) / 2
-
-
-class SequentialLR:
-    """Schedules one after the other, the next one from each of the milestones on."""
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        schedulers: list[LRScheduler],
-        milestones: list[int],
-        last_epoch: int = -1,
-    ) -> None:
-        if len(milestones) != len(schedulers) - 1:
-            raise ValueError(
-                f"SequentialLR: {len(schedulers)} schedules want {len(schedulers) - 1} milestones, "
-                f"got {len(milestones)}"
-            )
-        if any(s.optimizer is not optimizer for s in schedulers):
-            raise ValueError("SequentialLR: a schedule belongs to another optimiser")
-        self._schedulers, self._milestones = schedulers, milestones
-        self.optimizer, self.last_epoch = optimizer, last_epoch + 1
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"]
-        for schedule in schedulers:
-            schedule.last_epoch -= 1
-            schedule._step_count = 0
-        schedulers[0].step()
-        self._last_lr = schedulers[0].get_last_lr()
-
-    def step(self) -> None:
-        """Set the rates of the next step."""
-        self.last_epoch += 1
-        i = bisect_right(self._milestones, self.last_epoch)
-        schedule = self._schedulers[i]
-        if i > 0 and self._milestones[i - 1] == self.last_epoch:  # its first step
-            for group, base in zip(self.optimizer.param_groups, schedule.base_lrs):
-                group["lr"] = base
-            schedule.last_epoch, schedule._step_count = -1, 0
-        schedule.step()
-        self._last_lr = schedule.get_last_lr()
-
-    def get_last_lr(self) -> list[float]:
-        """The rates that were set last."""
-        return self._last_lr
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimiser, the schedules as their state dicts."""
-        state = {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "_schedulers")}
-        return {**state, "_schedulers": [s.state_dict() for s in self._schedulers]}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where state_dict was taken; load the optimiser's state as well."""
-        self.__dict__.update({k: v for k, v in state_dict.items() if k != "_schedulers"})
-        for schedule, state in zip(self._schedulers, state_dict["_schedulers"]):
-            schedule.load_state_dict(state)

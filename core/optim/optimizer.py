@@ -1,13 +1,13 @@
 """Optimizer: parameter groups, per-parameter state, state dicts in PyTorch's layout.
 
-A subclass gives its defaults and updates one group in ``_update``. Follows ``torch.optim.Optimizer``.
-Left out: ``foreach``, ``fused``, ``capturable`` and ``differentiable``, which choose between
-implementations that do not exist here.
+A subclass gives its defaults and updates one group in ``_update``, or defines ``step`` as with
+PyTorch. Follows ``torch.optim.Optimizer``. There is one implementation of each: ``foreach`` and
+``fused`` are taken and change nothing, ``capturable`` and ``differentiable`` are refused.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
@@ -17,18 +17,45 @@ import numpy as np
 from ..autograd import enable_grad, no_grad
 from ..dtypes import FLOATING
 from ..errors import StateDictError
-from ..nn._hooks import RemovableHandle, add_hook
+from ..inplace import wrote
 from ..nn._state import beside
 from ..tensor import Tensor, wrap
+from ._blocks import Blocks, Update
+from ._checks import Group, check_named, check_params, split_names
+from ._formulas import as_real
+from ._hooks import (
+    HookMethods,
+    hooked,
+    no_hooks,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
-Group = dict[str, Any]
+__all__ = [
+    "Optimizer",
+    "register_optimizer_step_post_hook",
+    "register_optimizer_step_pre_hook",
+    "required",
+]
+
+required: Any = object()  # as a default: every group must say it
+
+SCALARS = frozenset({"step", "mu_product", "eta", "mu"})  # one number for a parameter, on the host
 
 
-class Optimizer:
+class Optimizer(HookMethods):
     """Changes parameters by their gradients, with options that may differ between groups.
 
-    params: tensors, or dicts with "params" and the options of that group.
+    params: tensors, (name, tensor) pairs, or dicts with "params" and the options of that group.
     """
+
+    _shaped: tuple[str, ...] = ()  # the names of the state that has the shape of its parameter
+    _temporaries = 2
+    _stepping = _opt_called = _scheduled = False
+
+    def __init_subclass__(cls) -> None:
+        if "step" in cls.__dict__ and not hasattr(cls.__dict__["step"], "hooked"):
+            cls.step = hooked(cls.__dict__["step"])  # type: ignore[method-assign]
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, (Tensor, dict, str)):
@@ -37,10 +64,10 @@ class Optimizer:
                 f"{type(params).__name__}"
             )
         self.defaults = defaults
-        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
-        self._step_count = 0
-        self._hooks: dict[int, tuple[str, Callable[..., Any]]] = OrderedDict()
+        self._hooks = no_hooks()
+        self._blocks = Blocks(self._temporaries)
         groups = list(params)
         if not groups:
             raise ValueError(f"{type(self).__name__}: got no parameters")
@@ -60,8 +87,16 @@ class Optimizer:
         if isinstance(params, set):
             raise TypeError(f"{name}: parameters must be in an order, got a set")
         params = [params] if isinstance(params, Tensor) else list(params)
-        _check_params(name, params, self.param_groups)
-        self.param_groups.append({**self.defaults, **param_group, "params": params})
+        params, names = split_names(name, params)
+        check_params(name, params, self.param_groups)
+        group = {**self.defaults, **param_group, "params": params}
+        missing = [option for option, value in group.items() if value is required]
+        if missing:
+            raise ValueError(f"{name}: the group does not say {', '.join(missing)}")
+        if names:
+            group["param_names"] = names
+        check_named(name, group, self.param_groups)
+        self.param_groups.append(group)
 
     # -- stepping --------------------------------------------------------------------------------
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -73,9 +108,9 @@ class Optimizer:
                 elif p._grad is not None:
                     p.grad = p._grad.detach().zero_()
 
+    @hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; closure, if given, computes the loss first."""
-        self._run_hooks("pre", closure)
         loss = None
         if closure is not None:
             with enable_grad():
@@ -83,26 +118,32 @@ class Optimizer:
         with no_grad():
             for group in self.param_groups:
                 self._update(group, [p for p in group["params"] if p._grad is not None])
-        self._step_count += 1
-        self._run_hooks("post", closure)
         return loss
 
     def _update(self, group: Group, params: list[Tensor]) -> None:
         """Update these parameters of a group, all of which have gradients."""
         raise TypeError(f"{type(self).__name__} defines no _update()")
 
-    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(optimizer, args, kwargs) before every step."""
-        return add_hook(self._hooks, ("pre", hook))
+    def _state_of(self, p: Tensor, *names: str) -> dict[str, Any]:
+        """The state of p, with a count of steps and these arrays of zeros where they are not yet."""
+        state = self.state[p]
+        if not state:
+            state["step"] = scalar(0)
+        for name in names:
+            if name not in state:
+                state[name] = zeros_like(p)
+        return state
 
-    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call hook(optimizer, args, kwargs) after every step."""
-        return add_hook(self._hooks, ("post", hook))
-
-    def _run_hooks(self, kind: str, closure: Any) -> None:
-        for k, hook in list(self._hooks.values()):
-            if k == kind:
-                hook(self, () if closure is None else (closure,), {})
+    def _run(self, update: Update, p: Tensor, *states: Tensor) -> None:
+        """Call update on blocks of p, its gradient and the state, complex ones as pairs of reals."""
+        own = p.array
+        if isinstance(own, np.ndarray) and not own.flags.writeable:  # a file map, say
+            p.array = own = own.copy()
+        arrays = [own, p._grad.array, *(s.array for s in states)]  # type: ignore[union-attr]
+        if own.dtype.kind == "c":
+            arrays = [as_real(a) for a in arrays]
+        self._blocks.run(update, arrays)
+        wrote(p)
 
     # -- state -----------------------------------------------------------------------------------
     def state_dict(self) -> dict[str, Any]:
@@ -110,38 +151,79 @@ class Optimizer:
 
         Interchangeable with PyTorch's; the tensors share memory with the optimiser's.
         """
+        for hook in list(self._hooks["state_pre"].values()):
+            hook(self)
         numbers = {id(p): i for i, p in enumerate(self._all())}
-        return {
-            "state": {numbers[id(p)]: s for p, s in self.state.items() if id(p) in numbers},
+        found = {
+            "state": {
+                numbers.get(id(p), p): s
+                for p, s in self.state.items()
+                if id(p) in numbers or not isinstance(p, Tensor)
+            },
             "param_groups": [
                 {**group, "params": [numbers[id(p)] for p in group["params"]]}
                 for group in self.param_groups
             ],
         }
+        return self._through("state_post", found)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the options and a copy of the state; raises StateDictError and changes nothing if
         the groups or shapes differ. Tensors take the type and device of their parameters."""
+        state_dict = self._through("load_pre", state_dict.copy())
         saved_groups = state_dict["param_groups"]
         _check_groups(self, saved_groups)
         params = dict(zip((n for g in saved_groups for n in g["params"]), self._all()))
-        state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         problems: list[str] = []
         for number, saved in state_dict["state"].items():
-            p = params[number]
-            state[p] = {k: _fitted(number, k, v, p, problems) for k, v in saved.items()}
+            if number in params:
+                p = params[number]
+                state[p] = {k: self._fitted(number, k, v, p, problems) for k, v in saved.items()}
+            else:
+                state[number] = saved
         if problems:
             raise StateDictError(
                 f"{type(self).__name__}.load_state_dict: the state does not fit: {'; '.join(problems)}"
             )
-        self.state = state
-        self.param_groups = [
-            {**ours, **deepcopy({k: v for k, v in saved.items() if k != "params"})}
+        groups = [
+            {**ours, **{k: _copied(v) for k, v in saved.items() if k != "params"}}
             for ours, saved in zip(self.param_groups, saved_groups)
         ]
+        self.__setstate__({"state": state, "param_groups": groups})
+        for hook in list(self._hooks["load_post"].values()):
+            hook(self)
+
+    def _fitted(self, number: Any, key: str, value: Any, p: Tensor, problems: list[str]) -> Any:
+        """A copy of a saved value, as the optimiser of p wants it."""
+        if isinstance(value, (list, tuple)):
+            return type(value)(self._fitted(number, key, v, p, problems) for v in value)
+        if not hasattr(value, "dtype"):
+            return deepcopy(value)
+        array = value.array if isinstance(value, Tensor) else np.asarray(value)
+        wanted = self._wanted_shape(key, p)
+        if wanted is not None and tuple(array.shape) != tuple(wanted):
+            problems.append(
+                f"{key} of parameter {number} is {tuple(array.shape)}, wanted {tuple(wanted)}"
+            )
+            return None
+        if key in SCALARS or p.dtype not in FLOATING:
+            return wrap(np.array(array) if isinstance(array, np.ndarray) else array.copy())
+        return wrap(_like(beside(array, p), p.array))
+
+    def _wanted_shape(self, key: str, p: Tensor) -> tuple[int, ...] | None:
+        """The shape that this part of p's state must have, or None if any will do."""
+        return tuple(p.array.shape) if key in self._shaped else None
 
     def _all(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_hooks"}  # they stay behind
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__dict__.setdefault("_hooks", no_hooks())
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -149,18 +231,6 @@ class Optimizer:
             lines += [f"Parameter Group {i}"]
             lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
         return "\n".join([*lines, ")"])
-
-
-def _check_params(name: str, params: list[Any], groups: list[Group]) -> None:
-    known = {id(p) for group in groups for p in group["params"]}
-    for i, p in enumerate(params):
-        if not isinstance(p, Tensor):
-            raise TypeError(f"{name}: parameter {i} must be a Tensor, got {type(p).__name__}")
-        if p.node is not None:
-            raise ValueError(f"{name}: parameter {i} was computed by {p.node.op.name}; want a leaf")
-        if id(p) in known:
-            raise ValueError(f"{name}: parameter {i} (shape {tuple(p.shape)}) is there twice")
-        known.add(id(p))
 
 
 def _check_groups(optimizer: Optimizer, saved: list[Group]) -> None:
@@ -173,17 +243,11 @@ def _check_groups(optimizer: Optimizer, saved: list[Group]) -> None:
         )
 
 
-def _fitted(number: Any, key: str, value: Any, p: Tensor, problems: list[str]) -> Any:
-    """A copy of a saved value, as p's optimiser wants it."""
-    if not hasattr(value, "dtype"):
-        return deepcopy(value)
-    array = value.array if isinstance(value, Tensor) else np.asarray(value)
-    if array.ndim and array.shape != p.array.shape:
-        problems.append(f"{key} of parameter {number} is {array.shape}, wanted {tuple(p.shape)}")
-        return None
-    if key == "step" or p.dtype not in FLOATING:
-        return wrap(np.array(array) if isinstance(array, np.ndarray) else array.copy())
-    return wrap(_like(beside(array, p), p.array))
+def _copied(option: Any) -> Any:
+    """A copy of an option of a saved group; a tensor of any library becomes one of ours."""
+    if hasattr(option, "dtype") and not isinstance(option, Tensor):
+        return wrap(np.array(np.asarray(option)))
+    return deepcopy(option)
 
 
 def _like(array: Any, p: Any) -> Any:
@@ -193,24 +257,26 @@ def _like(array: Any, p: Any) -> Any:
     return out
 
 
-# -- what the optimisers share -------------------------------------------------------------------
-def check_not_negative(name: str, **options: Any) -> None:
-    """Raise ValueError for an option below 0 (or nan)."""
-    for option, value in options.items():
-        if not float(value) >= 0.0:
-            raise ValueError(f"{name}: {option} must be at least 0, got {value}")
-
-
+# -- state ---------------------------------------------------------------------------------------
 def zeros_like(p: Tensor) -> Tensor:
     """Zeros of p's shape, type, device and memory layout."""
     return wrap(np.zeros_like(p.array))
 
 
-def descent(p: Any, g: Any, weight_decay: float, maximize: bool, t: list[Any]) -> Any:
-    """The direction to go against: g (negated to maximise) + weight_decay p, in t[0] if not g."""
-    if maximize:
-        g = np.negative(g, out=t[0])
-    if weight_decay:
-        np.multiply(p, weight_decay, out=t[1])
-        g = np.add(g, t[1], out=t[0])
-    return g
+def full_like(p: Tensor, value: float) -> Tensor:
+    """value everywhere, and in both parts of a complex number."""
+    array = np.empty_like(p.array)
+    array[...] = complex(value, value) if array.dtype.kind == "c" else value
+    return wrap(array)
+
+
+def scalar(value: float) -> Tensor:
+    """A number of the state, kept in float32 as PyTorch does."""
+    return wrap(np.asarray(value, np.float32))
+
+
+def count(state: dict[str, Any]) -> float:
+    """Count a step in the state of a parameter; the number of the step, from 1."""
+    step = float(state["step"]) + 1
+    state["step"] = scalar(step)
+    return step

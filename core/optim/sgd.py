@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..inplace import wrote
 from ..tensor import Tensor
-from ._blocks import Blocks
-from .optimizer import Group, Optimizer, check_not_negative, descent, zeros_like
+from ._checks import check_not_negative, variants
+from ._formulas import descent, go
+from .optimizer import Group, Optimizer, zeros_like
 
 
 class SGD(Optimizer):
@@ -26,16 +26,21 @@ class SGD(Optimizer):
     tensor([0.8000])
     """
 
+    _shaped = ("momentum_buffer",)
+
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 1e-3,
+        lr: Any = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
-        weight_decay: float = 0,
+        weight_decay: Any = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
         check_not_negative("SGD", lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
@@ -43,25 +48,23 @@ class SGD(Optimizer):
                 f"SGD: nesterov wants a positive momentum and no dampening, got momentum={momentum} "
                 f"and dampening={dampening}"
             )
+        chosen = {"foreach": foreach, "differentiable": differentiable, "fused": fused}
         defaults = {
             "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
-            "nesterov": nesterov, "maximize": maximize,
+            "nesterov": nesterov, "maximize": maximize, **variants("SGD", chosen),
         }  # fmt: skip
         super().__init__(params, defaults)
-        self._blocks = Blocks(2)
 
     def _update(self, group: Group, params: list[Tensor]) -> None:
         for p in params:
-            arrays = [p.array, p._grad.array]  # type: ignore[union-attr]
-            first = False
-            if group["momentum"]:
-                state = self.state[p]
-                first = state.get("momentum_buffer") is None
-                if first:
-                    state["momentum_buffer"] = zeros_like(p)
-                arrays.append(state["momentum_buffer"].array)
-            self._blocks.run(partial(_sgd, group, first), arrays)
-            wrote(p)
+            if not group["momentum"]:
+                self._run(partial(_sgd, group, False), p)
+                continue
+            state = self.state[p]
+            first = state.get("momentum_buffer") is None
+            if first:
+                state["momentum_buffer"] = zeros_like(p)
+            self._run(partial(_sgd, group, first), p, state["momentum_buffer"])
 
 
 def _sgd(group: Group, first: bool, arrays: list[Any], t: list[Any]) -> None:
@@ -79,4 +82,4 @@ def _sgd(group: Group, first: bool, arrays: list[Any], t: list[Any]) -> None:
             np.add(v, d if kept == 1 else np.multiply(d, kept, out=t[1]), out=v)
         nesterov = group["nesterov"]
         d = np.add(d, np.multiply(v, momentum, out=t[1]), out=t[0]) if nesterov else v
-    np.subtract(p, np.multiply(d, float(group["lr"]), out=t[1]), out=p)
+    go(p, float(group["lr"]), d, t[1])

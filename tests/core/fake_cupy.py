@@ -124,6 +124,8 @@ def _dressed(value):
         return Array(np.asarray(value))
     if type(value) in (list, tuple):
         return type(value)(_dressed(v) for v in value)
+    if isinstance(value, tuple):  # NumPy's named results, plain tuples in CuPy
+        return tuple(_dressed(v) for v in value)
     return value
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import sensorium as sn
+import sensorium.linalg
+import sensorium.special  # both load on first use: without this their ops are not listed
 from sensorium.backends.cpu import library, onednn
 from sensorium.ops import OPS
 from sensorium.tensor import wrap
@@ -20,6 +22,7 @@ DIFFERENTIABLE = [n for n in ALL if OPS[n].differentiable]
 SMOOTH = [n for n in DIFFERENTIABLE if OPS[n].smooth]
 WITH_FAST_PATHS = [n for n in ALL if OPS[n].fast_paths]
 READS_BITS = {"_bits"}  # a matter of memory, not of values: other layouts are refused
+WANTS_SQUARES = {"_inv", "_cholesky"}  # the shape kept is that of a square matrix
 each_op = pytest.mark.parametrize("name", ALL)
 
 
@@ -141,7 +144,9 @@ def test_inputs_are_not_modified(name, registry):
 @each_op
 def test_elementwise_ops_take_empty_tensors(name, registry):
     op = OPS[name]
-    if len(op.inputs) != 1 or op.options or op.lists:
+    if len(op.inputs) != 1 or op.options or op.lists or len(op.outputs) > 1:
+        return
+    if name in WANTS_SQUARES:
         return
     for args in registry.samples(op):
         (x,) = args

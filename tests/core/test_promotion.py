@@ -140,3 +140,11 @@ def test_an_integer_to_a_negative_float_power_is_a_float():
     y = sn.tensor(2) ** sn.tensor([-0.5, -1.0])
     assert y.dtype == sn.float32
     assert y.tolist() == pytest.approx([2**-0.5, 0.5])
+
+
+def test_rarer_types_and_shapes_are_pytorchs():
+    assert sn.tensor(2.0).cumprod(0).shape == () and sn.cumprod(sn.tensor(3.0), 0).item() == 3
+    assert sn.arange(0.0, -8.000001, -4.0, dtype=sn.int64).tolist() == [0, -4]
+    assert sn.nansum(sn.tensor([1, 2])).dtype == sn.int64
+    assert sn.angle(sn.tensor([-1.0, 2.0])).dtype == sn.float32
+    assert sn.angle(sn.tensor([-1, 2])).dtype == sn.float32

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pickle
 from collections import Counter, OrderedDict, namedtuple
 
 import numpy as np
@@ -13,7 +15,9 @@ from sensorium.data import (
     ConcatDataset,
     DataLoader,
     Dataset,
+    DistributedSampler,
     RandomSampler,
+    StackDataset,
     Subset,
     SubsetRandomSampler,
     TensorDataset,
@@ -186,3 +190,193 @@ def test_random_split_lengths_are_pytorchs():
     for shares in ([0.5, 0.5], [0.33, 0.33, 0.34], [0.1] * 10, [3, 4, 4]):
         ours = [len(p) for p in random_split(range(11), shares)]
         assert ours == [len(p) for p in torch.utils.data.random_split(range(11), shares)]
+
+
+# -- datasets made of others, many samples at once -----------------------------------------------
+class ManySquares(Squares):
+    """Counts how often it was asked for many at once."""
+
+    asked = 0
+
+    def __getitems__(self, indices):
+        self.asked += 1
+        return [(np.float32(i), i * i) for i in indices]
+
+
+def test_stacked_datasets():
+    assert StackDataset(Squares(3), "abc")[2] == ((2, 4), "c")
+    named = StackDataset(x=Squares(3), y="abc")
+    assert named[1] == {"x": (1, 1), "y": "b"} and len(named) == 3
+    assert named.__getitems__([2, 0])[0] == {"x": (2, 4), "y": "c"}
+    with pytest.raises(ValueError, match=r"must have the same length, got \[3, 2\]"):
+        StackDataset(Squares(3), "ab")
+    for args, kwargs in [((), {}), (("a",), {"b": "b"})]:
+        with pytest.raises(ValueError, match=f"got {len(args)} by place and {len(kwargs)} by name"):
+            StackDataset(*args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda many: Subset(many, [5, 1, 4, 0]),
+        lambda many: ConcatDataset([Squares(2), many, Squares(1)]),
+        lambda many: StackDataset(many, Squares(6)),
+        lambda many: Subset(ConcatDataset([many, Squares(3)]), [7, 0, 5, 2]),
+        lambda many: StackDataset(a=Subset(many, [0, 1]), b="ab"),
+    ],
+)
+def test_many_at_once_are_the_same_as_one_by_one(made):
+    many = ManySquares(6)
+    data = made(many)
+    order = list(range(len(data)))[::-1]
+    assert data.__getitems__(order) == [data[i] for i in order]
+    asked = many.asked
+    assert len(list(DataLoader(data, 3))) == -(-len(data) // 3) and many.asked > asked
+
+
+def test_datasets_made_of_others_keep_each_samples_random_numbers():
+    class Draws(Squares):
+        def __getitem__(self, i):
+            return float(sn.rand(1))
+
+    def drawn(data, size):
+        generator = sn.Generator().manual_seed(3)
+        return [v for b in DataLoader(data, size, generator=generator) for v in b.tolist()]
+
+    assert drawn(Subset(Draws(6), range(6)), 4) == drawn(Draws(6), 2) == drawn(Draws(6), 6)
+
+
+def test_a_subset_with_samples_of_its_own_is_asked_for_them():
+    class Doubled(Subset):
+        def __getitem__(self, i):
+            return 2 * super().__getitem__(i)
+
+    assert Doubled([1, 2, 3], [2, 0]).__getitems__([0, 1]) == [6, 2]
+    assert next(iter(DataLoader(Doubled(range(4), [3, 1]), 2))).tolist() == [6, 2]
+
+
+def test_wrong_answers_and_lengths_are_named():
+    class Short(Squares):
+        def __getitems__(self, indices):
+            return [0]
+
+    with pytest.raises(ValueError, match=r"Short.__getitems__: want 2 samples, got 1"):
+        Subset(Short(3), [0, 1]).__getitems__([0, 1])
+    with pytest.warns(UserWarning, match=r"part 1, a share of 0.0\d+, has none of 3 samples"):
+        random_split(range(3), [0.99, 0.01])
+
+
+# -- more samplers -------------------------------------------------------------------------------
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize(("n", "replicas"), [(10, 3), (9, 3), (2, 5), (1, 4), (0, 2)])
+def test_ranks_share_what_there_is(n, replicas, drop_last):
+    parts = []
+    for rank in range(replicas):
+        sampler = DistributedSampler(range(n), replicas, rank, drop_last=drop_last, seed=1)
+        parts.append(list(sampler))
+        assert len(parts[-1]) == len(sampler) == sampler.num_samples
+    everything = Counter(i for part in parts for i in part)
+    if drop_last:
+        assert max(everything.values(), default=1) == 1
+        assert sum(everything.values()) == n // replicas * replicas
+    else:
+        assert set(everything) == set(range(n))
+
+
+def test_epochs_change_the_order_of_all_ranks_alike(monkeypatch):
+    def order(epoch, seed=0):
+        sampler = DistributedSampler(range(20), 1, 0, seed=seed)
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    assert order(0) == order(0) != order(1) == order(0, seed=1)
+    with pytest.raises(ValueError, match=r"rank must lie in \[0, 1\] for 2 replicas, got 2"):
+        DistributedSampler(range(3), 2, 2)
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RuntimeError, match="RANK is ''"):
+        DistributedSampler(range(3))
+    monkeypatch.setenv("RANK", "1")
+    assert list(DistributedSampler(range(4), shuffle=False)) == [1, 3]
+
+
+def test_samplers_refuse_what_they_cannot_do():
+    with pytest.raises(TypeError, match="replacement must be True or False, got 1"):
+        RandomSampler(range(3), replacement=1)
+    with pytest.raises(ValueError, match="got a dataset of length 0"):
+        DataLoader([], shuffle=True)
+    with pytest.raises(ValueError, match="replacement must be True or False, got 'no'"):
+        WeightedRandomSampler([1.0], 1, "no")
+    with pytest.raises(ValueError, match="drop_last must be True or False, got 'yes'"):
+        BatchSampler([0], 1, "yes")
+
+
+# -- the loader's own attributes -----------------------------------------------------------------
+def test_what_a_loader_is_made_of_stays():
+    loader = DataLoader(Squares(4), 2, num_workers=1, pin_memory=True, pin_memory_device="cpu")
+    for name in ("batch_size", "sampler", "batch_sampler", "drop_last", "dataset"):
+        with pytest.raises(ValueError, match=f"{name} cannot change after the loader is made"):
+            setattr(loader, name, None)
+    assert loader.prefetch_factor == 2 and DataLoader([1]).prefetch_factor is None
+    copy = pickle.loads(pickle.dumps(DataLoader(Squares(4), 2)))
+    assert numbers(copy) == [[0, 1], [4, 9]]
+
+
+@pytest.mark.peer
+def test_arguments_and_defaults_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    for name in (
+        "DataLoader", "Subset", "ConcatDataset", "ChainDataset", "StackDataset", "TensorDataset",
+        "random_split", "SequentialSampler", "RandomSampler", "SubsetRandomSampler",
+        "WeightedRandomSampler", "BatchSampler", "DistributedSampler", "default_collate",
+        "default_convert",
+    ):  # fmt: skip
+        ours, theirs = (
+            inspect.signature(getattr(m, name)).parameters for m in (sn.data, torch.utils.data)
+        )
+        assert list(ours) == list(theirs), name
+        for key, parameter in theirs.items():
+            if name != "random_split" or key != "generator":  # None is the default generator
+                assert ours[key].default == parameter.default, (name, key)
+            assert ours[key].kind == parameter.kind, (name, key)
+
+
+@pytest.mark.peer
+def test_shares_without_shuffling_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    for n in (1, 2, 7, 12):
+        for replicas in (1, 2, 5):
+            for rank in range(replicas):
+                for drop in (False, True):
+                    options = {"shuffle": False, "drop_last": drop}
+                    found = [
+                        list(m.DistributedSampler(range(n), replicas, rank, **options))
+                        for m in (sn.data, torch.utils.data)
+                    ]
+                    assert found[0] == found[1]
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"shuffle": True, "sampler": [0]},
+        {"batch_sampler": [[0]], "drop_last": True},
+        {"batch_size": None, "drop_last": True},
+        {"num_workers": -1},
+        {"timeout": -1},
+        {"prefetch_factor": 2},
+        {"persistent_workers": True},
+        {"multiprocessing_context": "fork"},
+        {"multiprocessing_context": "thread", "num_workers": 1},
+        {"multiprocessing_context": 3, "num_workers": 1},
+        {"batch_size": 0},
+        {"batch_size": 2.0},
+    ],
+)
+def test_what_pytorch_refuses_is_refused_with_the_same_class(options):
+    torch = pytest.importorskip("torch")
+    with pytest.raises((ValueError, TypeError)) as theirs:
+        torch.utils.data.DataLoader(Squares(3), **options)
+    with pytest.raises(theirs.type):
+        DataLoader(Squares(3), **options)

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import sensorium as sn
-from sensorium.data import DataLoader, Dataset, WorkerError, get_worker_info
+from sensorium.data import DataLoader, Dataset, WorkerError, _shared, get_worker_info
+from sensorium.data._channel import wait_for
 
 pytestmark = pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="these datasets are local"
@@ -166,12 +167,13 @@ def test_a_worker_that_dies_is_an_error_within_seconds(end, how):
     assert time.monotonic() - start < 5
 
 
-def test_a_worker_that_dies_in_the_middle_of_sending():
-    """Killed from outside while its answer, larger than a pipe holds, is half sent."""
+def test_a_worker_that_dies_in_the_middle_of_sending(monkeypatch):
+    """Killed from outside while its answer, larger than a socket holds, is half sent."""
+    monkeypatch.setattr(_shared, "_AVAILABLE", False)
     data = [np.zeros(1 << 22) for _ in range(2)]
     iterator = iter(DataLoader(data, 1, num_workers=1, **FORK))
-    worker = iterator._workers[0]
-    assert worker.results.poll(10)
+    worker = iterator._pool.workers[0]
+    assert wait_for([worker.channel], time.monotonic() + 10)
     os.kill(worker.process.pid, signal.SIGKILL)
     with pytest.raises(WorkerError, match="was killed by signal 9"):
         next(iterator)
@@ -193,7 +195,7 @@ class Data:
     def __getitem__(self, i): return i
 if __name__ == "__main__":
     it = iter(DataLoader(Data(), 1, num_workers=2, multiprocessing_context=sys.argv[1]))
-    print(next(it).item(), *(w.process.pid for w in it._workers), flush=True)
+    print(next(it).item(), *(w.pid for w in it._pool.workers), flush=True)
     if sys.argv[2] == "die":
         os._exit(1)
 """

@@ -118,7 +118,8 @@ def test_step_hooks_and_version():
     [
         (lambda p: optim.SGD([]), ValueError, "got no parameters"),
         (lambda p: optim.SGD(p), TypeError, "must be several tensors or groups, got one Parameter"),
-        (lambda p: optim.SGD([p, p]), ValueError, "parameter 1 .* is there twice"),
+        (lambda p: optim.SGD([p, p]), UserWarning, "parameter 1 .* is there twice"),
+        (lambda p: optim.SGD([{"params": p}, {"params": p}]), ValueError, "0 .* in another group"),
         (lambda p: optim.SGD([3]), TypeError, "parameter 0 must be a Tensor, got int"),
         (lambda p: optim.SGD([p * 1]), ValueError, "computed by mul; want a leaf"),
         (lambda p: optim.SGD([{"lr": 1}]), TypeError, 'must be a dict with "params"'),
