@@ -26,18 +26,29 @@ from .tensor import Tensor
 
 # -- methods that are the op itself, self as its first argument ----------------------------------
 METHODS = """
-    abs add addmm all allclose amax amin angle any argmax argmin argsort atan bitwise_and bitwise_not
-    bitwise_or bitwise_xor bmm broadcast_to ceil chunk clamp clone conj contiguous cos cumprod cumsum div dot
-    eq equal exp exp2 expand expm1 flatten flip floor floor_divide fmod gather ge gt hardshrink index_add
-    index_put index_select isclose isfinite isinf isnan istft le log log10 log1p log2 log_softmax logical_and
-    logical_not logical_or logical_xor logsumexp lt masked_fill masked_select matmul max maximum mean
-    min minimum mm movedim mul mv nansum narrow ne neg nonzero norm outer permute pow prelu prod reciprocal
-    relu remainder repeat repeat_interleave reshape roll round rsqrt scatter scatter_add select sgn
-    sigmoid sign sin softmax sort split sqrt square squeeze std stft sub sum t tan tanh tile topk transpose
-    trunc unbind unflatten unsqueeze var view
+    abs acos acosh add addbmm addcdiv addcmul addmm addmv addr all allclose amax amin aminmax angle
+    any argmax argmin argsort asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or
+    bitwise_xor bmm broadcast_to ceil chunk clamp clone conj contiguous cos cosh count_nonzero
+    cumprod cumsum deg2rad diff div dot dsplit eq equal exp exp2 expand expm1 fix flatten flip floor
+    floor_divide fmod frac gather ge greater_equal gt hardshrink hsplit index_add index_put
+    index_select inner isclose isfinite isinf isnan istft kron le lerp less_equal log log10 log1p
+    log2 log_softmax logaddexp logical_and logical_not logical_or logical_xor logsumexp lt
+    masked_fill masked_select matmul max maximum mean min minimum mm moveaxis movedim mul mv
+    nan_to_num nanmean nansum narrow ne neg nonzero norm not_equal outer permute positive pow prelu
+    prod rad2deg ravel reciprocal relu remainder repeat repeat_interleave reshape roll rot90 round
+    rsqrt scatter scatter_add select sgn sigmoid sign sin sinh softmax sort split sqrt square
+    squeeze std stft sub sum swapdims t take take_along_dim tan tanh tensor_split tile topk
+    transpose trunc unbind unflatten unsqueeze var view vsplit
 """.split()  # noqa: SIM905  (a line a name would fill three pages)
 
 ALIASES = {
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
     "true_divide": "div",
     "divide": "div",
     "multiply": "mul",
@@ -53,9 +64,10 @@ ALIASES = {
 }
 
 INPLACE = """
-    abs add ceil clamp cos div exp floor floor_divide fmod index_add index_put log masked_fill mul neg
-    pow reciprocal relu remainder round rsqrt scatter scatter_add sigmoid sign sin sqrt square sub tanh
-    trunc
+    abs acos acosh add addbmm addcdiv addcmul addmv addr asin asinh atan atan2 atanh baddbmm ceil
+    clamp cos cosh deg2rad div exp exp2 expm1 floor floor_divide fmod frac index_add index_put lerp
+    log log10 log1p log2 masked_fill mul nan_to_num neg pow rad2deg reciprocal relu remainder round
+    rsqrt scatter scatter_add sgn sigmoid sign sin sinh sqrt square sub tan tanh trunc
 """.split()  # noqa: SIM905
 
 DEFERRED = """
