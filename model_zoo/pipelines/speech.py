@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from sensorium.audio.models.whisper_decoding import DecodingOptions
-from sensorium.audio.models.whisper_long import transcribe
+from sensorium.audio.models.whisper_long import TEMPERATURES, transcribe
 from sensorium.errors import OptionError
+from sensorium.generator import Generator
 
 from ._recordings import Recording, samples_of
 
@@ -47,6 +48,8 @@ class SpeechRecognition:
         language: str | None = None,
         task: str = "transcribe",
         num_beams: int = 1,
+        temperatures: Sequence[float] = TEMPERATURES,
+        generator: Generator | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> Transcript:
         """The text of a recording of any length, 30 s at a time.
@@ -58,6 +61,9 @@ class SpeechRecognition:
             for multilingual models: such as "de", detected if not given; "translate" into English
         num_beams
             drafts that are followed at once
+        temperatures, generator
+            a window whose text repeats itself or is unlikely is written again at the next temperature,
+            drawn from ``generator``; ``(0.0,)`` keeps what was written first, so that nothing is drawn
         """
         waveform, rate = samples_of(source, sample_rate)
         if timestamps is None:
@@ -70,6 +76,8 @@ class SpeechRecognition:
             language=language,
             task=task,
             options=DecodingOptions(timestamps=timestamps, num_beams=num_beams),
+            temperatures=temperatures,
+            generator=generator,
             progress=progress,
         )
         segments = [Spoken(s.start, s.end, (s.text or "").strip()) for s in found.segments]
