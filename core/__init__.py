@@ -11,7 +11,13 @@ tensor([[ 7., 11.],
 if __name__ != "sensorium":  # imported as "core" from a checkout: a second copy of every class
     raise ImportError("core/ is installed as 'sensorium': run `pip install -e .`")
 
-from . import autograd as autograd, errors as errors, methods as _methods, ops as ops
+from . import (
+    _names,
+    autograd as autograd,
+    errors as errors,
+    methods as _methods,
+    ops as ops,
+)
 from .autograd import (
     enable_grad as enable_grad,
     inference_mode as inference_mode,
@@ -350,28 +356,19 @@ _LAZY = {
     "audio",
     "model_zoo",
 }
-_LAZY_NAMES = {"save": "serialization", "load": "serialization"}
-_LAZY_NAMES |= dict.fromkeys(("det", "matrix_exp", "matrix_power", "slogdet"), "linalg")
-_LAZY_NAMES |= dict.fromkeys(("chain_matmul", "trace"), "ops.linalg_products")
-_LAZY_NAMES |= dict.fromkeys(
-    ("cholesky", "cholesky_inverse", "cholesky_solve", "cross", "inverse", "logdet"),
-    "ops.linalg_legacy",
-)
-_LAZY_NAMES |= dict.fromkeys(("lu_unpack", "pinverse", "qr", "svd", "vdot"), "ops.linalg_legacy")
-_LAZY_NAMES |= dict.fromkeys(
-    ("digamma", "erfc", "erfinv", "i0", "logit", "polygamma", "sinc", "xlogy"), "special"
-)
-_LAZY_NAMES |= dict.fromkeys(("igamma", "igammac"), "ops.special_gammainc")
-_LAZY_NAMES |= dict.fromkeys(("lgamma", "mvlgamma"), "ops.special_gamma")
 
 
-def __getattr__(name: str) -> object:  # sub-packages load on first use: importing stays quick
+def __getattr__(name: str) -> object:  # what is not needed at once loads on first use
     if name in _LAZY:
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")
-    if name in _LAZY_NAMES:
+    if name in _names.FUNCTIONS:
         from importlib import import_module
 
-        return getattr(import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_names.FUNCTIONS[name]}"), name)
+    return _names.absent(__name__, __dir__)(name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY, *_names.FUNCTIONS})

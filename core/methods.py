@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import create, inplace, ops, random
+from . import _names, create, inplace, ops, random
 from .device import Device, as_device
 from .dtypes import (
     as_dtype,
@@ -27,7 +27,8 @@ from .tensor import Tensor
 # -- methods that are the op itself, self as its first argument ----------------------------------
 METHODS = """
     abs acos acosh add addbmm addcdiv addcmul addmm addmv addr all allclose amax amin aminmax angle
-    any argmax argmin argsort asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or
+    any arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argsort asin asinh atan
+    atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or
     bitwise_xor bmm broadcast_to ceil chunk clamp clone conj contiguous cos cosh count_nonzero
     cumprod cumsum deg2rad diff div dot dsplit eq equal exp exp2 expand expm1 fix flatten flip floor
     floor_divide fmod frac gather ge greater_equal gt hardshrink hsplit index_add index_put
@@ -42,13 +43,6 @@ METHODS = """
 """.split()  # noqa: SIM905  (a line a name would fill three pages)
 
 ALIASES = {
-    "arccos": "acos",
-    "arccosh": "acosh",
-    "arcsin": "asin",
-    "arcsinh": "asinh",
-    "arctan": "atan",
-    "arctan2": "atan2",
-    "arctanh": "atanh",
     "true_divide": "div",
     "divide": "div",
     "multiply": "mul",
@@ -70,25 +64,21 @@ INPLACE = """
     rsqrt scatter scatter_add sgn sigmoid sign sin sinh sqrt square sub tan tanh trunc
 """.split()  # noqa: SIM905
 
-DEFERRED = """
-    cholesky cholesky_inverse cholesky_solve cross det digamma erfc erfinv i0 igamma igammac inverse
-    lgamma logdet logit matrix_exp matrix_power mvlgamma pinverse qr sinc slogdet svd trace vdot xlogy
-    digamma_ erfc_ erfinv_ i0_ igamma_ igammac_ lgamma_ logit_ mvlgamma_ sinc_ xlogy_
-""".split()  # noqa: SIM905
-
 
 class _Deferred:
     """A method whose file is read when it is first looked up, not when the package is imported."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, file: str, inplace: bool = False) -> None:
+        self.name, self.file, self.inplace = name, file, inplace
 
     def __get__(self, instance: Tensor | None, owner: type) -> Any:
         from importlib import import_module
 
         name = self.name
-        function = getattr(import_module(f"{__package__}"), name.rstrip("_"))
-        method = inplace.inplace(name, function) if name.endswith("_") else function
+        method = getattr(import_module(f"{__package__}.{self.file}"), name)
+        if self.inplace:
+            name += "_"
+            method = inplace.inplace(name, method)
         setattr(Tensor, name, method)
         return method if instance is None else method.__get__(instance)
 
@@ -282,8 +272,10 @@ def attach() -> None:
         setattr(Tensor, alias, _from_ops(name))
     for name in INPLACE:
         setattr(Tensor, f"{name}_", inplace.inplace(f"{name}_", _from_ops(name)))
-    for name in DEFERRED:
-        setattr(Tensor, name, _Deferred(name))
+    for name, file in _names.METHODS.items():
+        setattr(Tensor, name, _Deferred(name, file))
+    for name, file in _names.INPLACE.items():
+        setattr(Tensor, f"{name}_", _Deferred(name, file, inplace=True))
     for name, dtype in CASTS.items():
         setattr(Tensor, name, _caster(dtype))
     Tensor.bernoulli, Tensor.multinomial = random.bernoulli, random.multinomial  # type: ignore[attr-defined]
