@@ -12,11 +12,12 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sensorium.data.folders import files_below
 from sensorium.errors import DecodeError
 from sensorium.tensor import Tensor
 
 from ..io import info, load
-from ._base import AudioDataset, StrPath, Transform, existing, files_below
+from ._base import AudioDataset, StrPath, Transform, existing
 
 AUDIO_EXTENSIONS = (
     ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,29 +12,12 @@ import numpy as np
 import sensorium as sn
 from sensorium.errors import OptionError
 from sensorium.tensor import Tensor
+from sensorium.text import length_sorted_batches
 
 from ._results import Label, checked_names, names_of
 
 MAX_TOKENS = 512  # of a batch, padding included: enough to fill the cores, and little is padding
 Rows = list[list[int]]
-
-
-# -- batches of similar length -------------------------------------------------------------------
-def batches(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
-    """Places of ``lengths``, the longest first, in lists whose padded size is at most max_tokens.
-
-    >>> list(batches([3, 9, 2], 10))
-    [[1], [0, 2]]
-    """
-    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
-    batch: list[int] = []
-    for place in order:
-        if batch and lengths[batch[0]] * (len(batch) + 1) > max_tokens:
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
 
 
 def padded(rows: Rows, pad: int) -> tuple[Tensor, Tensor | None]:
@@ -133,9 +116,10 @@ class SentenceSimilarity(_TextPipeline):
         if not many:
             return sn.zeros(0, size, device=self.device)
         rows = self._tokens(many)
+        lengths = [len(row) for row in rows]
         out = np.empty((len(rows), size), np.float32)
         with sn.inference_mode():
-            for places in batches([len(row) for row in rows], self.max_tokens):
+            for places in length_sorted_batches(lengths, max_tokens=self.max_tokens):
                 found = self._pooled(*padded([rows[n] for n in places], self.tokenizer.pad_id or 0))
                 out[places] = found.cpu().numpy()
         if normalize:
@@ -227,7 +211,7 @@ class TextClassification(_TextPipeline):
         every: list[Any] = [texts] if one else list(texts)
         lengths = [len(t) if isinstance(t, str) else sum(map(len, t)) for t in every]
         found: list[Any] = [None] * len(every)
-        for places in batches(lengths, MAX_TOKENS):
+        for places in length_sorted_batches(lengths, max_tokens=MAX_TOKENS):
             for place, row in zip(places, self._batch([every[n] for n in places], top_k)):
                 found[place] = row
         return found[0] if one else found

@@ -18,7 +18,6 @@ from sensorium.model_zoo.pipelines import (
     TextGeneration,
     TokenClassification,
 )
-from sensorium.model_zoo.pipelines.text import batches
 from sensorium.text import Tokenizer
 from sensorium.text.models import get_model
 
@@ -51,15 +50,6 @@ def made(kind, **options):
     model = get_model(kind, **{**SIZES, **options}).eval()
     model.preprocess = Tokenizer.from_bytes("\n".join(WORDS).encode(), kind="vocab.txt")
     return model
-
-
-# -- batches -------------------------------------------------------------------------------------
-def test_batches_hold_every_place_once_within_their_budget():
-    lengths = np.random.default_rng(0).integers(1, 50, 200).tolist()
-    found = list(batches(lengths, 128))
-    assert sorted(place for batch in found for place in batch) == list(range(200))
-    assert all(max(lengths[n] for n in batch) * len(batch) <= 128 for batch in found)
-    assert list(batches([500], 128)) == [[0]] and list(batches([], 128)) == []
 
 
 # -- sentence similarity -------------------------------------------------------------------------

@@ -10,12 +10,13 @@ EXIF note, refuses damaged files by a ``DecodeError`` that names them, and limit
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from sensorium.data.folders import files_below
 from sensorium.errors import OptionError, OutOfBoundsError
 
 from ..io import open_image
@@ -65,22 +66,6 @@ def find_classes(directory: StrPath) -> tuple[list[str], dict[str, int]]:
     return classes, {name: number for number, name in enumerate(classes)}
 
 
-def _files(folder: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
-    """Paths of all files below folder, in the order of sorted names, folders' own files first.
-
-    Links are followed, but not into a folder that holds the link: that has no end.
-    """
-    status = os.stat(folder)
-    identity = (status.st_dev, status.st_ino)
-    if identity in above:
-        return
-    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    yield from (entry.path for entry in entries if entry.is_file())
-    for entry in entries:
-        if entry.is_dir():
-            yield from _files(entry.path, above | {identity})
-
-
 def make_dataset(
     directory: StrPath,
     class_to_idx: dict[str, int] | None = None,
@@ -101,7 +86,7 @@ def make_dataset(
         raise OptionError("make_dataset: class_to_idx names no class")
     counts = is_valid_file or (lambda path: has_file_allowed_extension(path, extensions or ()))
     found = {
-        name: [path for path in _files(os.path.join(root, name)) if counts(path)]
+        name: [path for path in files_below(os.path.join(root, name)) if counts(path)]
         if os.path.isdir(os.path.join(root, name))
         else []
         for name in sorted(numbers)
