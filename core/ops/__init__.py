@@ -169,14 +169,6 @@ from .extremes import (
     amin as amin,
     any as any,
 )
-from .fft import (
-    fft as fft,
-    hfft as hfft,
-    ifft as ifft,
-    ihfft as ihfft,
-    irfft as irfft,
-    rfft as rfft,
-)
 from .fold import (
     fold as fold,
     unfold as unfold,

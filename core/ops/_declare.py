@@ -14,6 +14,11 @@
     @softplus.samples(reference=...)           # an independent implementation to compare with
     def _(rng): yield rng.normal(size=(3, 4)),
 
+    @softplus.keywords                         # keyword-only arguments that few calls give
+    def _(x, beta=1.0, threshold=20.0, *, alpha=1): ...
+
+Above ``@op`` goes ``@with_out`` where PyTorch has ``out=``.
+
 Parameters annotated ``Array`` (or ``Array | None``, or ``Arrays`` for a list of them) are tensors;
 the rest are options. A gradient receives ``g`` and, by name, inputs, options, ``y`` (the output, or
 the names given by ``outputs=``), ``needs`` (which inputs want a gradient) and ``shapes`` (of the
@@ -59,11 +64,15 @@ class Op:
     formula: Callable[..., Any]
     signature: inspect.Signature
     promote: str | None = None
+    numbers: str = "either"
     view: bool = False
     outputs: tuple[str, ...] = ("y",)
     differentiable: int = 1
     warns: bool = True
     call: Any = field(init=False, repr=False)
+    hot: Any = field(init=False, repr=False)
+    aside: Callable[..., Any] | None = None
+    out: bool = False
     backward: dict[str | None, Callable[..., Any]] = field(default_factory=dict)
     keeps: tuple[str, ...] = ()
     pull: Callable[..., Any] | None = None
@@ -106,6 +115,27 @@ class Op:
 
         return attach
 
+    def keywords(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Attach keyword-only arguments: ``fn`` is the call when one of them is not its default.
+
+        Operators call ``hot``, which has none of them: ``a + b`` does not pay for ``alpha=``.
+        """
+        self.aside = fn
+        _template.reset(self)
+        return fn
+
+    def take_out(self) -> None:
+        """Give the call the keyword ``out`` (``with_out``)."""
+        self.out = True
+        _template.reset(self)
+
+    @property
+    def keyword_defaults(self) -> dict[str, Any]:
+        """The keyword-only arguments of the call beside its parameters."""
+        given = inspect.signature(self.aside).parameters.values() if self.aside else ()
+        found = {p.name: p.default for p in given if p.kind is p.KEYWORD_ONLY}
+        return {**found, "out": None} if self.out else found
+
     def samples(
         self, *, reference: Callable[..., Any], tolerance: float = 1e-12, smooth: bool = True
     ) -> Callable[..., Any]:
@@ -135,6 +165,7 @@ def op(
     *,
     kernel: Callable[..., Any] | None = None,
     promote: str | None = None,
+    numbers: str = "either",
     view: bool = False,
     outputs: tuple[str, ...] = ("y",),
     differentiable: int = 1,
@@ -144,7 +175,8 @@ def op(
 
     kernel: an array function that is the formula, called directly; the declaration has only docs.
     promote: "common" brings the inputs to PyTorch's common type first, "float" to a float type, None
-    leaves them. view: the result shares memory with the first input. outputs: names of the results
+    leaves them. numbers: which of two inputs may be Python numbers: "both", "either", "other" (the
+    second) or "none". view: the result shares memory with the first input. outputs: names of the results
     when there are several; the first ``differentiable`` of them have gradients (0: none has). warns:
     False where no floating-point warning can arise, which spares switching them off.
     """
@@ -154,10 +186,11 @@ def op(
         if name in OPS:
             raise TypeError(f"op {name!r} is declared twice")
         made = Op(
-            name, kernel or fn, inspect.signature(fn), promote, view, outputs, differentiable, warns
-        )
+            name, kernel or fn, inspect.signature(fn), promote, numbers, view, outputs,
+            differentiable, warns,
+        )  # fmt: skip
         OPS[name] = made
-        made.call = _template.new_call(made, fn)
+        made.call, made.hot = _template.new_calls(made, fn)
         return made.call
 
     return declare if formula is None else declare(formula)

@@ -13,17 +13,22 @@ from ..autograd.node import Node, Pick, cell_of
 from ..dtypes import FLOATING
 from ..errors import DeviceError, DTypeError, OpError, SensoriumError, ShapeError
 from ..tensor import Extra, Tensor, extra_of, wrap
+from ._out import into
 
 if TYPE_CHECKING:
     from ._declare import Op
 
 __all__ = [
     "NO_CELL",
+    "NUMBERS",
     "as_array",
     "as_input",
+    "aside",
+    "bare",
     "edge_of",
     "explain",
     "link_view",
+    "no_number",
     "shapes_of",
     "unwrap_list",
     "wrap_many",
@@ -45,6 +50,32 @@ def as_input(op: Op, value: Any) -> Any:
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return np.asarray(value) if isinstance(value, np.generic) else value
     raise DTypeError(f"{op.name}: {op.inputs[0]} must be a Tensor, got {type(value).__name__}")
+
+
+NUMBERS = frozenset((bool, int, float, complex))
+"""Python's own numbers; NumPy's scalars, which formulas see, are other classes."""
+
+
+def no_number(op: Op, name: str, value: Any) -> Exception:
+    """The error for a number in the place of a tensor."""
+    return DTypeError(f"{op.name}: {name} must be a Tensor, got the number {value!r}")
+
+
+def bare(op: Op, y: Any, a: Any, b: Any) -> Any:
+    """The result y of two operands that are no Tensors: raw as they are, but not for two numbers."""
+    if a.__class__ not in NUMBERS or b.__class__ not in NUMBERS:
+        return y
+    if op.numbers != "both":
+        raise DTypeError(f"{op.name}: want at least one Tensor, got the numbers {a!r} and {b!r}")
+    from ..create import tensor
+
+    return op.call(tensor(a), b)
+
+
+def aside(op: Op, *args: Any, out: Any = None, **keywords: Any) -> Any:
+    """The call with keyword-only arguments: the declaration's own, then ``out``."""
+    found = op.aside(*args, **keywords) if op.aside else op.hot(*args)
+    return found if out is None else into(op.name, out, found)
 
 
 def edge_of(value: Any) -> Any:
@@ -76,7 +107,7 @@ def unwrap_list(
 
 def wrap_many(op: Op, values: Sequence[Any], node: Node | None) -> tuple[Any, ...]:
     """Tensors of an op with several outputs; the first ``op.differentiable`` share the node."""
-    outs = tuple(wrap(as_array(v)) if v is not None else None for v in values)
+    outs = tuple([None if v is None else wrap(as_array(v)) for v in values])
     if node is None:
         return outs
     for i, out in enumerate(outs[: op.differentiable]):
@@ -137,14 +168,15 @@ def explain(op: Op, error: Exception, values: tuple[Any, ...]) -> Exception:
     if isinstance(error, (SensoriumError, MemoryError, RecursionError)):
         return error
     arrays = [v for v in values if hasattr(v, "shape") and hasattr(v, "dtype")]
+    name = op.name.lstrip("_")
     given = ", ".join(f"{n} {describe(v)}" for n, v in zip(op.signature.parameters, values))
     if len({type(a).__module__ for a in arrays if not isinstance(a, np.generic)}) > 1:
-        return DeviceError(f"{op.name}: tensors are on different devices ({given})")
+        return DeviceError(f"{name}: tensors are on different devices ({given})")
     if isinstance(error, ValueError) and not _broadcast(arrays):
-        return ShapeError(f"{op.name}: shapes do not broadcast ({given})")
+        return ShapeError(f"{name}: shapes do not broadcast ({given})")
     if isinstance(error, TypeError) and arrays:
-        return DTypeError(f"{op.name}: not defined for these types ({given})")
-    return OpError(f"{op.name}: cannot be computed for {given}")
+        return DTypeError(f"{name}: not defined for these types ({given})")
+    return OpError(f"{name}: cannot be computed for {given}")
 
 
 def _broadcast(arrays: list[Any]) -> bool:

@@ -55,26 +55,40 @@ def _first_call(*args: Any, **options: Any) -> Any:
     return build_call(op)(*args, **options)  # type: ignore[name-defined]  # noqa: F821
 
 
+def _first_hot(*args: Any, **options: Any) -> Any:
+    build_call(op)  # type: ignore[name-defined]  # noqa: F821
+    return op.hot(*args, **options)  # type: ignore[name-defined]  # noqa: F821
+
+
 def _first_record(*args: Any) -> Any:
     return build_tape(op)(*args)  # type: ignore[name-defined]  # noqa: F821
 
 
 # -- the call ------------------------------------------------------------------------------------
-def new_call(op: Op, declared: Callable[..., Any]) -> Any:
-    """The function users call, with the declaration's name, docs, signature and decorators.
+def new_calls(op: Op, declared: Callable[..., Any]) -> tuple[Any, Any]:
+    """The function users call, with the declaration's name, docs, signature and decorators, and the
+    one that operators call.
 
-    Its code is generated when it is first called: importing 200 ops must not compile 600 functions.
+    Their code is generated when it is first called: importing 200 ops must not compile 600 functions.
     """
     call: Any = FunctionType(_first_call.__code__, _new_namespace(op), op.name)
     functools.update_wrapper(call, declared)
     call.__signature__ = op.signature
     call.op, call.grad, call.fast, call.samples = op, op.grad, op.fast, op.samples
-    return call
+    call.keywords = op.keywords
+    return call, FunctionType(_first_hot.__code__, call.__globals__, op.name)
 
 
 def reset(op: Op) -> None:
     """Forget the generated code: the declaration has changed."""
-    op.call.__code__ = _first_call.__code__
+    call, more = op.call, op.keyword_defaults
+    call.__code__, op.hot.__code__ = _first_call.__code__, _first_hot.__code__
+    call.__defaults__ = op.hot.__defaults__ = call.__kwdefaults__ = None
+    only = inspect.Parameter.KEYWORD_ONLY
+    extra = [inspect.Parameter(name, only, default=value) for name, value in more.items()]
+    call.__signature__ = op.signature.replace(
+        parameters=[*op.signature.parameters.values(), *extra]
+    )
     op.namespace["record"] = FunctionType(_first_record.__code__, op.namespace, "record")
 
 
@@ -92,15 +106,46 @@ def _new_namespace(op: Op) -> dict[str, Any]:
 
 def build_call(op: Op) -> Any:
     """Give the function users call its real code."""
-    namespace, call = op.namespace, op.call
     if op.fast_paths:
         _build_compute(op)
-    parameters, noisy = [], op.warns and not op.view
-    for p in op.signature.parameters.values():
-        parameters.append(p.name if p.default is p.empty else f"{p.name}=default_{p.name}")
+    parameters, body = _parameters(op), _body(op)
+    hot = _compile([f"def {op.name}({parameters}):", *body], op.name, op.namespace)
+    op.hot.__defaults__, op.hot.__code__ = hot.__defaults__, hot.__code__
+    if more := op.keyword_defaults:
+        op.namespace.update({f"default_{name}": value for name, value in more.items()})
+        extra = ", ".join(f"{name}=default_{name}" for name in more)
+        hot = _compile(
+            [f"def {op.name}({parameters}, *, {extra}):", *_divert(op, more), *body],
+            op.name,
+            op.namespace,
+        )
+    op.call.__defaults__, op.call.__code__ = hot.__defaults__, hot.__code__
+    op.call.__kwdefaults__ = hot.__kwdefaults__
+    return op.call
+
+
+def _parameters(op: Op) -> str:
+    parameters = op.signature.parameters.values()
+    return ", ".join(
+        p.name if p.default is p.empty else f"{p.name}=default_{p.name}" for p in parameters
+    )
+
+
+def _divert(op: Op, more: dict[str, Any]) -> list[str]:
+    """Go aside when a keyword-only argument is given."""
+    given = " or ".join(f"{name} is not default_{name}" for name in more)
+    arguments = ", ".join([*op.signature.parameters, *(f"{name}={name}" for name in more)])
+    return [f"    if {given}: return aside(op, {arguments})"]
+
+
+def _body(op: Op) -> list[str]:
+    """What the call does: unwrap, compute, wrap, record."""
+    noisy = op.warns and not op.view
     arguments = ", ".join(f"{n}_" if n in op.inputs else n for n in op.signature.parameters)
-    source = [
-        f"def {op.name}({', '.join(parameters)}):",
+    bare = "_y"
+    if len(op.inputs) == 2 and op.promote in ("common", "float"):
+        bare = f"_y if _y.__class__ is ndarray else bare(op, _y, {', '.join(op.inputs)})"
+    return [
         *_indent(_unwrap(op)),
         "    _token = quiet()" if noisy else "",
         "    try:",
@@ -108,12 +153,9 @@ def build_call(op: Op) -> Any:
         "    except Exception as _error:",
         f"        raise explain(op, _error, ({arguments},)) from None",
         "    finally: loud(_token)" if noisy else "",
-        "    if not _seen: return _y",
+        f"    if not _seen: return {bare}",
         *_indent(_wrap(op)),
     ]
-    built = _compile(source, op.name, namespace)
-    call.__defaults__, call.__code__ = built.__defaults__, built.__code__
-    return call
 
 
 def _choice(op: Op) -> str:
@@ -161,6 +203,7 @@ def _unwrap(op: Op) -> list[str]:
     each = [
         "_needs = _seen = False",
         *(line for n in op.inputs for line in _unwrap_any(n)),
+        *_refusals(op),
         f"{arrays} = promote({arrays})" if op.promote else "",
     ]
     if op.promote not in ("common", "float", None) or len(op.inputs) != 2:
@@ -177,6 +220,12 @@ def _unwrap(op: Op) -> list[str]:
         "else:",
         *_indent(each),
     ]
+
+
+def _refusals(op: Op) -> list[str]:
+    """Refuse a Python number where PyTorch wants a tensor."""
+    only = {"other": op.inputs[:1], "none": op.inputs}.get(op.numbers, ())
+    return [f"if {n}.__class__ in NUMBERS: raise no_number(op, {n!r}, {n})" for n in only]
 
 
 def _unwrap_one(op: Op, x: str) -> list[str]:

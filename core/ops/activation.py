@@ -12,6 +12,7 @@ import numpy as np
 
 from ..backends.cpu import onednn
 from ._declare import Array, op
+from ._out import with_out
 from .exponential import conjugate, exp
 from .select import where
 
@@ -183,6 +184,7 @@ def _(rng):
 
 
 # -- sigmoid and its family ------------------------------------------------------------------------
+@with_out
 @op(promote="float")
 def sigmoid(input: Array) -> Array:
     """1 / (1 + exp(-input)), elementwise, without overflow.

@@ -1,8 +1,8 @@
-"""Arithmetic between two operands, elementwise: add, sub, mul, div, pow, maximum, minimum, ...
+"""Arithmetic between two operands, elementwise: add, sub, mul, div, maximum, minimum, ...
 
 Operands are broadcast and brought to PyTorch's common type; either may be a Python number. The engine
 sums gradients down to the shape an operand had, so a formula here speaks of one element only.
-Left out: bit operations and comparisons (``compare.py``), matrix products (``matmul.py``).
+Left out: powers (``power.py``), comparisons (``compare.py``), matrix products (``matmul.py``).
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from ..backends.cpu import onednn
+from ..dtypes import result_type
 from ..errors import DTypeError
 from ._declare import Array, op
-from .exponential import conjugate, log
+from ._out import with_out
+from .exponential import conjugate
+from .power import pow as pow
 from .select import where
 
 
@@ -31,8 +34,21 @@ def _positive_pairs(rng: Any) -> Any:
         yield np.abs(a) + 0.5, np.abs(b) + 0.5
 
 
+def scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
+    """alpha * other; an integer or boolean result takes no fraction."""
+    wanted = result_type(input, other)
+    if wanted.kind in "bui" and isinstance(alpha, (float, complex)):
+        raise DTypeError(f"{name}: alpha is {alpha} but the result is of {wanted}")
+    if wanted.kind != "b" and isinstance(alpha, bool):
+        raise DTypeError(f"{name}: alpha is {alpha} but the result is of {wanted}, not bool")
+    if wanted.kind != "c" and isinstance(alpha, complex):
+        raise DTypeError(f"{name}: alpha is {alpha} but the result is of {wanted}, which is real")
+    return other * alpha
+
+
 # -- add -----------------------------------------------------------------------------------------
-@op(kernel=np.add, promote="common")
+@with_out
+@op(kernel=np.add, promote="common", numbers="both")
 def add(input: Array, other: Array) -> Array:
     """input + other, elementwise.
 
@@ -54,6 +70,11 @@ def _(g):
     return g
 
 
+@add.keywords
+def _(input, other, *, alpha=1):
+    return add(input, scaled("add", input, other, alpha))
+
+
 @add.fast("onednn", when=onednn.takes_binary, least=100_000)
 def _(input, other):
     return onednn.binary("add", input, other)
@@ -73,7 +94,8 @@ def add_into(total: Any, share: Any) -> Any:
 
 
 # -- sub -----------------------------------------------------------------------------------------
-@op(kernel=np.subtract, promote="common")
+@with_out
+@op(kernel=np.subtract, promote="common", numbers="both")
 def sub(input: Array, other: Array) -> Array:
     """input - other, elementwise; booleans have no difference.
 
@@ -93,13 +115,19 @@ def _(g):
     return -g
 
 
+@sub.keywords
+def _(input, other, *, alpha=1):
+    return sub(input, scaled("sub", input, other, alpha))
+
+
 @sub.samples(reference=lambda a, b: np.array(a) + (-np.array(b)))
 def _(rng):
     yield from _pairs(rng)
 
 
 # -- mul -----------------------------------------------------------------------------------------
-@op(kernel=np.multiply, promote="common")
+@with_out
+@op(kernel=np.multiply, promote="common", numbers="both")
 def mul(input: Array, other: Array) -> Array:
     """input * other, elementwise.
 
@@ -125,7 +153,8 @@ def _(rng):
 
 
 # -- div -----------------------------------------------------------------------------------------
-@op(kernel=np.true_divide, promote="float")
+@with_out
+@op(kernel=np.true_divide, promote="float", numbers="both")
 def true_divide(input: Array, other: Array) -> Array:
     """input / other, elementwise; integers divide to the default float type.
 
@@ -152,9 +181,10 @@ def _(rng):
     yield from _positive_pairs(rng)
 
 
-@op(promote="common", differentiable=0)
+@with_out
+@op(promote="common", numbers="both")
 def floor_divide(input: Array, other: Array) -> Array:
-    """floor(input / other), elementwise, in the common type.
+    """floor(input / other), elementwise, in the common type; the slope is 0.
 
     >>> import sensorium as sn
     >>> sn.floor_divide(sn.tensor([7, -7]), 2)
@@ -164,7 +194,12 @@ def floor_divide(input: Array, other: Array) -> Array:
     return np.floor_divide(input, other)
 
 
-@floor_divide.samples(reference=lambda a, b: np.floor(np.array(a) / np.array(b)))
+@floor_divide.grad
+def _(g, input, other):
+    return None, None
+
+
+@floor_divide.samples(reference=lambda a, b: np.floor(np.array(a) / np.array(b)), smooth=False)
 def _(rng):
     yield from _positive_pairs(rng)
 
@@ -218,6 +253,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
 
 
 # -- remainder -----------------------------------------------------------------------------------
+@with_out
 @op(promote="common")
 def remainder(input: Array, other: Array) -> Array:
     """input - floor(input / other) * other, elementwise: the sign of other.
@@ -245,7 +281,8 @@ def _(rng):
     yield from _positive_pairs(rng)
 
 
-@op(promote="common")
+@with_out
+@op(promote="common", numbers="other")
 def fmod(input: Array, other: Array) -> Array:
     """input - trunc(input / other) * other, elementwise: the sign of input.
 
@@ -272,51 +309,9 @@ def _(rng):
     yield from _positive_pairs(rng)
 
 
-# -- pow -----------------------------------------------------------------------------------------
-@op(promote="common")
-def pow(input: Array, exponent: Array) -> Array:
-    """input to the power exponent, elementwise.
-
-    Integers to a negative integer power are an error, as in PyTorch.
-
-    >>> import sensorium as sn
-    >>> sn.pow(sn.tensor([2.0, 3.0]), 2)
-    tensor([4., 9.])
-    """
-    if exponent.__class__ in (int, float) and exponent == 2:
-        return np.multiply(input, input)
-    kinds = {getattr(x, "dtype", np.dtype(type(x))).kind for x in (input, exponent)}
-    if kinds <= {"i", "u"} and np.any(np.less(exponent, 0)):
-        raise DTypeError(f"pow: integers to negative integer powers are not integers ({exponent})")
-    return np.power(input, exponent)
-
-
-@pow.grad("input")
-def _(g, input, exponent):
-    if exponent.__class__ in (int, float):  # a known power needs no care at 0
-        if exponent == 0:
-            return g * 0
-        return g * conjugate(exponent * (input if exponent == 2 else pow(input, exponent - 1)))
-    safe = where(exponent == 0, 1.0, exponent)  # d x**0 = 0, also at x = 0
-    return g * conjugate(where(exponent == 0, 0.0, exponent * pow(input, safe - 1)))
-
-
-@pow.grad("exponent")
-def _(g, input, exponent, y):
-    # d a**b / db = a**b log a, and 0 where a = 0 and b >= 0
-    silent = (input == 0) & (exponent >= 0)
-    base = where(silent, 1.0, input)
-    return g * conjugate(where(silent, 0.0, y * log(base)))
-
-
-@pow.samples(reference=lambda a, b: np.exp(np.array(b) * np.log(a)))
-def _(rng):
-    yield from _positive_pairs(rng)
-    yield rng.uniform(0.5, 2, size=(3,)), 3.0
-
-
 # -- maximum, minimum ----------------------------------------------------------------------------
-@op(kernel=np.maximum, promote="common", warns=False)
+@with_out
+@op(kernel=np.maximum, promote="common", warns=False, numbers="none")
 def maximum(input: Array, other: Array) -> Array:
     """The larger of both, elementwise; nan if either is.
 
@@ -343,7 +338,8 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(kernel=np.minimum, promote="common", warns=False)
+@with_out
+@op(kernel=np.minimum, promote="common", warns=False, numbers="none")
 def minimum(input: Array, other: Array) -> Array:
     """The smaller of both, elementwise; nan if either is.
 

@@ -1,4 +1,7 @@
-"""Other element types and layouts of the same values: cast, clone, contiguous."""
+"""Other element types and layouts of the same values: cast, clone, contiguous.
+
+``memory_format=`` is explained in ``sensorium.memory``.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ def cast_exact(input: Array, dtype: Any) -> Array:
     >>> sn.tensor([0.0, 2.5]).bool()
     tensor([False,  True])
     """
-    if input.dtype.kind == "c":
+    if input.dtype.kind == "c" and dtype.kind != "b":  # a number is true where it is not 0
         input = input.real
     return input.astype(dtype)
 
@@ -62,14 +65,18 @@ def to_dtype(input: Any, dtype: Any) -> Any:
 
 # -- copies --------------------------------------------------------------------------------------
 @op(warns=False)
-def clone(input: Array) -> Array:
-    """A copy with memory of its own, in the same layout.
+def clone(input: Array, memory_format: Any = None) -> Array:
+    """A copy with memory of its own, in the same layout or in memory_format.
 
     >>> import sensorium as sn
     >>> sn.clone(sn.tensor([1, 2]))
     tensor([1, 2])
     """
-    return input.copy(order="K")
+    if memory_format is None:
+        return input.copy(order="K")
+    from ..memory import copied
+
+    return copied("clone", input, memory_format)
 
 
 @clone.grad
@@ -104,9 +111,21 @@ def _(rng):
     yield (rng.normal(size=(3, 4)).T,)
 
 
-def contiguous(input: Any) -> Any:
-    """input itself if its elements lie in row-major order, else a copy that does."""
-    return input if input.array.flags.c_contiguous else row_major(input)
+def contiguous(input: Any, memory_format: Any = None) -> Any:
+    """input itself if its elements lie in row-major order (in memory_format), else a copy that does.
+
+    >>> import sensorium as sn
+    >>> sn.ones(2, 3).T.contiguous().stride()
+    (2, 1)
+    """
+    if memory_format is None:
+        return input if input.array.flags.c_contiguous else row_major(input)
+    if input.is_contiguous(memory_format):
+        return input
+    from ..memory import check, preserve_format
+
+    check("contiguous", memory_format, preserve_format)
+    return clone(input, memory_format)
 
 
 @op

@@ -1,6 +1,6 @@
 """Comparisons, logic and tests, elementwise. Results are boolean and have no gradient.
 
-Bit operations (and, or, xor, not, shifts) of integers are here too.
+Bit operations (and, or, xor, not) of integers are here too, shifts in ``shifts.py``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import FLOATING
-from ..errors import DTypeError
+from ..dtypes import FLOATING, default_of
+from ..errors import DTypeError, OptionError
 from ._declare import Array, op
+from ._out import with_out
 
 
 def _pairs(rng: Any) -> Any:
@@ -23,7 +24,8 @@ def _by_element(function: Any) -> Any:
     return lambda a, b: np.vectorize(function, otypes="?")(a, b)
 
 
-@op(kernel=np.equal, promote="common", differentiable=0, warns=False)
+@with_out
+@op(kernel=np.equal, promote="common", differentiable=0, warns=False, numbers="other")
 def eq(input: Array, other: Array) -> Array:
     """input == other, elementwise.
 
@@ -38,7 +40,8 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(kernel=np.not_equal, promote="common", differentiable=0, warns=False)
+@with_out
+@op(kernel=np.not_equal, promote="common", differentiable=0, warns=False, numbers="other")
 def ne(input: Array, other: Array) -> Array:
     """input != other, elementwise.
 
@@ -53,7 +56,8 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(kernel=np.less, promote="common", differentiable=0)
+@with_out
+@op(kernel=np.less, promote="common", differentiable=0, numbers="other")
 def lt(input: Array, other: Array) -> Array:
     """input < other, elementwise.
 
@@ -68,7 +72,8 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(kernel=np.less_equal, promote="common", differentiable=0)
+@with_out
+@op(kernel=np.less_equal, promote="common", differentiable=0, numbers="other")
 def le(input: Array, other: Array) -> Array:
     """input <= other, elementwise.
 
@@ -83,7 +88,8 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(kernel=np.greater, promote="common", differentiable=0)
+@with_out
+@op(kernel=np.greater, promote="common", differentiable=0, numbers="other")
 def gt(input: Array, other: Array) -> Array:
     """input > other, elementwise.
 
@@ -98,7 +104,8 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(kernel=np.greater_equal, promote="common", differentiable=0)
+@with_out
+@op(kernel=np.greater_equal, promote="common", differentiable=0, numbers="other")
 def ge(input: Array, other: Array) -> Array:
     """input >= other, elementwise.
 
@@ -114,7 +121,8 @@ def _(rng):
 
 
 # -- logic ---------------------------------------------------------------------------------------
-@op(kernel=np.logical_and, promote="common", differentiable=0, warns=False)
+@with_out
+@op(kernel=np.logical_and, promote="common", differentiable=0, warns=False, numbers="none")
 def logical_and(input: Array, other: Array) -> Array:
     """Whether both are nonzero, elementwise.
 
@@ -129,7 +137,8 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(kernel=np.logical_or, promote="common", differentiable=0, warns=False)
+@with_out
+@op(kernel=np.logical_or, promote="common", differentiable=0, warns=False, numbers="none")
 def logical_or(input: Array, other: Array) -> Array:
     """Whether at least one is nonzero, elementwise.
 
@@ -144,7 +153,8 @@ def _(rng):
     yield from _pairs(rng)
 
 
-@op(kernel=np.logical_xor, promote="common", differentiable=0, warns=False)
+@with_out
+@op(kernel=np.logical_xor, promote="common", differentiable=0, warns=False, numbers="none")
 def logical_xor(input: Array, other: Array) -> Array:
     """Whether exactly one is nonzero, elementwise.
 
@@ -159,6 +169,7 @@ def _(rng):
     yield from _pairs(rng)
 
 
+@with_out
 @op(kernel=np.logical_not, differentiable=0)
 def logical_not(input: Array) -> Array:
     """Whether input is zero, elementwise.
@@ -185,6 +196,7 @@ def _bits(rng: Any) -> Any:
     yield rng.integers(-50, 50, size=(3, 4)), rng.integers(0, 50, size=(4,))
 
 
+@with_out
 @op(promote="common", differentiable=0, warns=False)
 def bitwise_and(input: Array, other: Array) -> Array:
     """The bits set in both, elementwise; ``and`` of booleans.
@@ -202,6 +214,7 @@ def _(rng):
     yield from _bits(rng)
 
 
+@with_out
 @op(promote="common", differentiable=0, warns=False)
 def bitwise_or(input: Array, other: Array) -> Array:
     """The bits set in either, elementwise; ``or`` of booleans.
@@ -219,6 +232,7 @@ def _(rng):
     yield from _bits(rng)
 
 
+@with_out
 @op(promote="common", differentiable=0, warns=False)
 def bitwise_xor(input: Array, other: Array) -> Array:
     """The bits set in exactly one, elementwise.
@@ -236,6 +250,7 @@ def _(rng):
     yield from _bits(rng)
 
 
+@with_out
 @op(differentiable=0)
 def bitwise_not(input: Array) -> Array:
     """Every bit flipped, elementwise; ``not`` of booleans.
@@ -302,17 +317,30 @@ def _(rng):
 def isclose(
     input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:
-    """|input - other| <= atol + rtol |other|, elementwise.
+    """|input - other| <= atol + rtol |other|, elementwise; infinities must be equal.
+
+    Both must have one element type; equal_nan: whether nan is close to nan.
 
     >>> import sensorium as sn
     >>> sn.isclose(sn.tensor([1.0]), sn.tensor([1.000001]))
     tensor([True])
     """
+    from .cast import to_dtype
     from .exponential import abs
 
-    near = abs(input - other) <= atol + rtol * abs(other)
-    near = logical_or(logical_and(near, isfinite(other)), eq(input, other))
-    return logical_or(near, logical_and(isnan(input), isnan(other))) if equal_nan else near
+    if input.dtype != other.dtype:
+        raise DTypeError(f"isclose: input is {input.dtype} but other {other.dtype}")
+    if rtol < 0 or atol < 0:
+        raise OptionError(f"isclose: rtol and atol must not be negative, got {rtol} and {atol}")
+    same = eq(input, other)
+    if equal_nan and input.dtype in FLOATING:
+        same = logical_or(same, logical_and(isnan(input), isnan(other)))
+    if not rtol and not atol:
+        return same
+    if input.dtype not in FLOATING:
+        input, other = (to_dtype(x, default_of(2)) for x in (input, other))
+    apart = abs(input - other)
+    return logical_or(same, logical_and(isfinite(apart), apart <= atol + abs(rtol * other)))
 
 
 def allclose(

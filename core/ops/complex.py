@@ -18,7 +18,7 @@ def conj(input: Array) -> Array:
     >>> sn.conj(sn.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
-    return np.conjugate(input)
+    return np.conjugate(input) if input.dtype.kind != "b" else input.copy()
 
 
 @conj.grad

@@ -231,8 +231,8 @@ def var_mean(
     >>> sn.var_mean(sn.tensor([1.0, 3.0]))
     (tensor(2.), tensor(2.))
     """
-    where_ = None if isinstance(dim, bool) else dim  # var_mean(x, unbiased), as PyTorch allows
-    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, where_, keepdim)
+    dims = None if isinstance(dim, bool) else dim  # var_mean(x, unbiased), as PyTorch allows
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dims, keepdim)
 
 
 def std_mean(
@@ -249,8 +249,8 @@ def std_mean(
     >>> sn.std_mean(sn.tensor([1.0, 3.0]), correction=0)
     (tensor(1.), tensor(2.))
     """
-    where_ = None if isinstance(dim, bool) else dim
-    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, where_, keepdim)
+    dims = None if isinstance(dim, bool) else dim
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dims, keepdim)
 
 
 # -- along a dimension -----------------------------------------------------------------------------

@@ -78,8 +78,9 @@ def _tap_matrices(weight: Any, groups: int, place: tuple[int, ...]) -> Any:
 
 
 def _wide(*arrays: Any) -> list[Any]:
-    """Half types as float32, in which their products add up."""
-    return [a.astype(np.float32) if a.dtype.itemsize == 2 else a for a in arrays]
+    """Half types as float32, in which their products add up; integers are exact as they are."""
+    half = arrays[0].dtype.itemsize == 2 and arrays[0].dtype.kind not in "iu"
+    return [a.astype(np.float32) for a in arrays] if half else list(arrays)
 
 
 # -- the three ops ---------------------------------------------------------------------------------
@@ -257,13 +258,17 @@ def _check_conv(
         raise ShapeError(f"{name}: x has {input.shape[1]} channels but weight wants {cin} {shapes}")
     if input.dtype != weight.dtype:
         raise DTypeError(f"{name}: x is {input.dtype} but weight {weight.dtype}")
-    if input.dtype.kind not in "fVc":
-        raise DTypeError(f"{name}: want a floating-point x, got {input.dtype}")
+    if input.dtype.kind == "b":
+        raise DTypeError(f"{name}: bool is not multiplied: want numbers")
 
 
-def _check_bias(name: str, bias: Any, channels: int) -> None:
-    if bias is not None and tuple(bias.shape) != (channels,):
+def _check_bias(name: str, input: Any, bias: Any, channels: int) -> None:
+    if bias is None:
+        return
+    if tuple(bias.shape) != (channels,):
         raise ShapeError(f"{name}: bias {tuple(bias.shape)} does not fit {channels} filters")
+    if bias.dtype != input.dtype:
+        raise DTypeError(f"{name}: x is {input.dtype} but bias {bias.dtype}")
 
 
 def resolve_padding(name: str, padding: Any, kernel: Any, stride: Any, dilation: Any) -> Pairs:
@@ -300,7 +305,7 @@ def _convolve(
         y = _convolve(name, n, input[None], weight, bias, stride, padding, dilation, groups)
         return y[0]
     _check_conv(name, n, input, weight, bias, groups, weight.shape[1] * groups)
-    _check_bias(name, bias, weight.shape[0])
+    _check_bias(name, input, bias, weight.shape[0])
     steps = pair_up(name, "stride", stride, n, least=1)
     apart = pair_up(name, "dilation", dilation, n, least=1)
     pads = resolve_padding(name, padding, tuple(weight.shape[2:]), steps, apart)

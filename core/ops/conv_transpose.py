@@ -27,7 +27,7 @@ def _transposed(
                         dilation)  # fmt: skip
         return y[0]
     _check_conv(name, n, input, weight, bias, groups, weight.shape[0])
-    _check_bias(name, bias, weight.shape[1] * groups)
+    _check_bias(name, input, bias, weight.shape[1] * groups)
     steps = pair_up(name, "stride", stride, n, least=1)
     apart = pair_up(name, "dilation", dilation, n, least=1)
     pads = pair_up(name, "padding", padding, n)

@@ -12,76 +12,100 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import FLOATING
-from ..errors import DTypeError, OutOfBoundsError, ShapeError
+from ..errors import DTypeError, OptionError, OutOfBoundsError, ShapeError
 from ._declare import Array, op
 from .loss import reduced, reduction_of
-from .reduce import _sum, sum
+from .reduce import _sum, _sum_all, sum
 from .select import where
-from .shape import _reshape_view
+from .shape import _expand, _reshape_view
 from .softmax import _log_softmax, _softmax, _softmax_backward
 
 
 # -- labels --------------------------------------------------------------------------------------
-def _at(labels: Any) -> tuple[Any, ...]:
+def _at(labels: Any, whole: bool = False) -> tuple[Any, ...]:
     """The index that picks labels (N, ...) out of (N, K, ...); ignored labels (-1) pick class 0."""
+    if whole and labels.ndim == 1:
+        return np.arange(len(labels), like=labels), labels
     first, *rest = (np.asarray(r, like=labels) for r in np.indices(labels.shape, sparse=True))
     return (first, np.maximum(labels, 0), *rest)
 
 
 @op
-def _label_loss(input: Array, labels: Any) -> Array:
-    """-log softmax(input)[label] over dim 1: (N, K, ...) with labels (N, ...); 0 where label is -1."""
-    picked = _log_softmax(input, 1)[_at(labels)]
-    return np.where(labels < 0, input.dtype.type(0), -picked)
+def _label_loss(input: Array, labels: Any, whole: bool, share: float | None) -> Array:
+    """-log softmax(input)[label] over dim 1: (N, K, ...) with labels (N, ...); 0 where label is -1.
+
+    whole: no label is -1. share: the sum of all times share, instead of a value for each label.
+    """
+    loss = np.negative(_log_softmax(input, 1)[_at(labels, whole)])
+    if not whole:
+        loss = np.where(labels < 0, input.dtype.type(0), loss)
+    return loss if share is None else _sum_all(loss) * input.dtype.type(share)
 
 
 @_label_loss.grad
-def _(g, input, labels):
-    return _label_loss_backward(g, input, labels)
+def _(g, input, labels, whole, share):
+    return _label_loss_backward(g, input, labels, whole, share)
 
 
-@_label_loss.samples(reference=lambda x, labels: _slow_label_loss(x, labels))
+@_label_loss.samples(reference=lambda x, *rest: _slow_label_loss(x, *rest))
 def _(rng):
-    yield rng.normal(size=(4, 5)), np.array([0, 4, -1, 2])
-    yield rng.normal(size=(2, 3, 4)), rng.integers(0, 3, size=(2, 4))
-    yield rng.normal(size=(0, 3)), np.zeros((0,), np.int64)
+    yield rng.normal(size=(4, 5)), np.array([0, 4, -1, 2]), False, None
+    yield rng.normal(size=(4, 5)), np.array([0, 4, 1, 2]), True, 0.25
+    yield rng.normal(size=(2, 3, 4)), rng.integers(0, 3, size=(2, 4)), False, 0.5
+    yield rng.normal(size=(0, 3)), np.zeros((0,), np.int64), True, None
 
 
-def _slow_label_loss(x: Any, labels: Any) -> Any:
+def _slow_label_loss(x: Any, labels: Any, whole: bool, share: float | None) -> Any:
     y = np.zeros(labels.shape)
     for i in np.ndindex(*labels.shape):
         row = x[(i[0], slice(None), *i[1:])]
         if labels[i] >= 0:
             y[i] = math.log(math.fsum(math.exp(v) for v in row)) - row[labels[i]]
-    return y
+    return y if share is None else y.sum() * share
 
 
 @op
-def _label_loss_backward(g: Array, input: Array, labels: Any) -> Array:
-    """g * (softmax(input) - onehot(labels)) along dim 1, 0 where label is -1: g has labels' shape."""
-    used = np.where(labels < 0, g.dtype.type(0), g)
+def _label_loss_backward(
+    g: Array, input: Array, labels: Any, whole: bool, share: float | None
+) -> Array:
+    """g * (softmax(input) - onehot(labels)) along dim 1, 0 where label is -1.
+
+    g has labels' shape; with share it is one number, and times share it is every label's.
+    """
     y = _softmax(input, 1)
+    if whole and share is not None:
+        y[_at(labels, whole)] -= 1
+        return np.multiply(y, g * input.dtype.type(share), out=y)
+    each = g if share is None else g * input.dtype.type(share)
+    used = np.where(labels < 0, g.dtype.type(0), each)
     y *= np.expand_dims(used, 1)
     y[_at(labels)] -= used
     return y
 
 
 @_label_loss_backward.grad
-def _(h, g, input, labels):
-    kept = where(labels < 0, 0.0, g)
+def _(h, g, input, labels, whole, share):
+    each = g if share is None else _expand(g * share, labels.shape)
+    kept = where(labels < 0, 0.0, each)
     prob = _softmax(input, 1)
-    along_g = where(labels < 0, 0.0, _sum(h * prob, (1,), False) - h[_at(labels)])
+    along = where(labels < 0, 0.0, _sum(h * prob, (1,), False) - h[_at(labels)])
     wide = _reshape_view(kept, (kept.shape[0], 1, *kept.shape[1:]))
+    along_g = along if share is None else _sum_all(along) * share
     return along_g, _softmax_backward(h * wide, prob, 1)
 
 
-@_label_loss_backward.samples(reference=lambda g, x, labels: _slow_backward(g, x, labels))
+@_label_loss_backward.samples(reference=lambda *given: _slow_backward(*given))
 def _(rng):
-    yield rng.normal(size=(4,)), rng.normal(size=(4, 5)), np.array([0, 4, -1, 2])
-    yield rng.normal(size=(2, 4)), rng.normal(size=(2, 3, 4)), rng.integers(0, 3, size=(2, 4))
+    yield rng.normal(size=(4,)), rng.normal(size=(4, 5)), np.array([0, 4, -1, 2]), False, None
+    labels = rng.integers(0, 3, size=(2, 4))
+    yield rng.normal(size=(2, 4)), rng.normal(size=(2, 3, 4)), labels, True, None
+    yield rng.normal(size=()), rng.normal(size=(4, 5)), np.array([0, 4, 1, 2]), True, 0.25
+    yield rng.normal(size=()), rng.normal(size=(4, 5)), np.array([0, 4, -1, 2]), False, 0.5
 
 
-def _slow_backward(g: Any, x: Any, labels: Any) -> Any:
+def _slow_backward(g: Any, x: Any, labels: Any, whole: bool, share: float | None) -> Any:
+    if share is not None:
+        g = np.full(labels.shape, g * share)
     prob = np.exp(x) / np.exp(x).sum(1, keepdims=True)
     onehot = np.moveaxis(np.eye(x.shape[1])[np.maximum(labels, 0)], -1, 1)
     return np.expand_dims(g * (labels >= 0), 1) * (prob - onehot)
@@ -137,6 +161,11 @@ def _(rng):
 
 def _checked_labels(name: str, input: Any, target: Any, ignore_index: int) -> Any:
     """The raw labels, ignored ones as -1, after checking type, shape and range."""
+    return _labels(name, input, target, ignore_index)[0]
+
+
+def _labels(name: str, input: Any, target: Any, ignore_index: int) -> tuple[Any, bool]:
+    """``_checked_labels``, and whether none of them is ignored."""
     labels = getattr(target, "array", target)
     if labels.dtype.kind not in "iu":
         raise DTypeError(f"{name}: class labels must be integers, got {labels.dtype}")
@@ -146,6 +175,11 @@ def _checked_labels(name: str, input: Any, target: Any, ignore_index: int) -> An
             f"{name}: input {tuple(input.shape)} wants labels of shape {wanted}, got "
             f"{tuple(labels.shape)}"
         )
+    classes = input.shape[1]
+    if labels.size and not 0 <= ignore_index < classes:
+        low, high = labels.item(labels.argmin()), labels.item(labels.argmax())
+        if low >= 0 and high < classes:
+            return labels.astype(np.int64, copy=False), True
     ignored = labels == ignore_index
     bad = ((labels < 0) | (labels >= input.shape[1])) & ~ignored
     if bad.any():
@@ -153,7 +187,7 @@ def _checked_labels(name: str, input: Any, target: Any, ignore_index: int) -> An
             f"{name}: label {int(labels[bad][0])} is out of range for {input.shape[1]} classes "
             f"(input {tuple(input.shape)}, ignore_index {ignore_index})"
         )
-    return np.where(ignored, -1, labels.astype(np.int64))
+    return np.where(ignored, -1, labels.astype(np.int64)), False
 
 
 def _class_weights(name: str, input: Any, weight: Any) -> Any:
@@ -230,17 +264,28 @@ def cross_entropy(
     x, goal, single = _batched("cross_entropy", input, target)
     weights = _class_weights("cross_entropy", x, weight)
     if target.dtype in FLOATING:
+        if ignore_index >= 0:
+            raise OptionError(
+                f"cross_entropy: ignore_index {ignore_index} is for labels, and target holds "
+                f"probabilities ({target.dtype})"
+            )
         loss = _probability_entropy(x, goal, weights, reduction, label_smoothing)
     else:
-        labels = _checked_labels("cross_entropy", x, goal, ignore_index)
-        entropy = _smooth_entropy if label_smoothing else _label_entropy
-        loss = entropy(x, labels, weights, reduction, label_smoothing)
+        labels, whole = _labels("cross_entropy", x, goal, ignore_index)
+        if label_smoothing:
+            loss = _smooth_entropy(x, labels, weights, reduction, label_smoothing)
+        else:
+            loss = _label_entropy(x, labels, whole, weights, reduction)
     return loss.reshape(()) if single and reduction == "none" else loss
 
 
-def _label_entropy(x: Any, labels: Any, weight: Any, reduction: str, smoothing: float) -> Any:
+def _label_entropy(x: Any, labels: Any, whole: bool, weight: Any, reduction: str) -> Any:
+    if weight is None and reduction != "none":
+        count = labels.size if whole else float((labels >= 0).sum())
+        share = 1.0 if reduction == "sum" else 1 / count if count else math.nan
+        return _label_loss(x, labels, whole, share)
     each, total = _label_weights(labels, weight, x.dtype)
-    return _weighted(_label_loss(x, labels), each, total, reduction)
+    return _weighted(_label_loss(x, labels, whole, None), each, total, reduction)
 
 
 def _smooth_entropy(x: Any, labels: Any, weight: Any, reduction: str, smoothing: float) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ._declare import Array, op
+from ._out import with_out
 from ._samples import any_sign, each, positive
 
 
@@ -27,6 +28,7 @@ def conjugate(x: Any) -> Any:
 
 
 # -- sign ------------------------------------------------------------------------------------------
+@with_out
 @op(kernel=np.negative, warns=False)
 def neg(input: Array) -> Array:
     """-input, elementwise.
@@ -47,6 +49,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(kernel=np.absolute)
 def abs(input: Array) -> Array:
     """|input|, elementwise; its slope at 0 is taken as 0.
@@ -69,15 +72,23 @@ def _(rng):
     yield from any_sign(rng)
 
 
-@op(warns=False)
+def _signs(x: Any) -> Any:
+    if x.dtype.kind not in "fV":
+        return np.sign(x) if x.dtype.kind != "b" else x.copy()
+    y = np.sign(x)
+    return np.where(np.isnan(y), x.dtype.type(0), y)
+
+
+@with_out
+@op
 def sign(input: Array) -> Array:
-    """-1, 0 or 1 by the sign, elementwise.
+    """-1, 0 or 1 by the sign, elementwise; 0 for nan.
 
     >>> import sensorium as sn
     >>> sn.sign(sn.tensor([-2.0, 0.0, 3.0]))
     tensor([-1.,  0.,  1.])
     """
-    return np.sign(input) if input.dtype.kind != "b" else input.copy()
+    return _signs(input)
 
 
 @sign.grad
@@ -90,7 +101,8 @@ def _(rng):
     yield from any_sign(rng)
 
 
-@op(kernel=np.sign)
+@with_out
+@op
 def sgn(input: Array) -> Array:
     """input / |input|, elementwise, and 0 at 0: ``sign`` for complex values too.
 
@@ -98,6 +110,7 @@ def sgn(input: Array) -> Array:
     >>> sn.sgn(sn.tensor([3 + 4j]))
     tensor([0.6000+0.8000j])
     """
+    return _signs(input)
 
 
 @sgn.grad
@@ -118,6 +131,7 @@ def _(rng):
 
 
 # -- powers and roots ------------------------------------------------------------------------------
+@with_out
 @op(kernel=np.sqrt, promote="float")
 def sqrt(input: Array) -> Array:
     """The square root, elementwise; nan below 0.
@@ -138,6 +152,7 @@ def _(rng):
     yield from positive(rng)
 
 
+@with_out
 @op(promote="float")
 def rsqrt(input: Array) -> Array:
     """1 / sqrt(input), elementwise.
@@ -159,15 +174,17 @@ def _(rng):
     yield from positive(rng)
 
 
+@with_out
 @op
 def square(input: Array) -> Array:
-    """input * input, elementwise.
+    """input * input, elementwise; int64 for bool.
 
     >>> import sensorium as sn
     >>> sn.square(sn.tensor([3, -2]))
     tensor([9, 4])
     """
-    return np.multiply(input, input)
+    x = input if input.dtype.kind != "b" else input.astype(np.int64)
+    return np.multiply(x, x)
 
 
 @square.grad
@@ -180,6 +197,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(kernel=np.reciprocal, promote="float")
 def reciprocal(input: Array) -> Array:
     """1 / input, elementwise.
@@ -201,6 +219,7 @@ def _(rng):
 
 
 # -- exponentials and logarithms -------------------------------------------------------------------
+@with_out
 @op(kernel=np.exp, promote="float")
 def exp(input: Array) -> Array:
     """e to the power input, elementwise.
@@ -221,6 +240,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(kernel=np.exp2, promote="float")
 def exp2(input: Array) -> Array:
     """2 to the power input, elementwise.
@@ -241,6 +261,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(kernel=np.expm1, promote="float")
 def expm1(input: Array) -> Array:
     """exp(input) - 1, elementwise, exact near 0.
@@ -261,6 +282,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(kernel=np.log, promote="float")
 def log(input: Array) -> Array:
     """The natural logarithm, elementwise; -inf at 0, nan below.
@@ -281,6 +303,7 @@ def _(rng):
     yield from positive(rng)
 
 
+@with_out
 @op(kernel=np.log2, promote="float")
 def log2(input: Array) -> Array:
     """The logarithm to base 2, elementwise.
@@ -301,6 +324,7 @@ def _(rng):
     yield from positive(rng)
 
 
+@with_out
 @op(kernel=np.log10, promote="float")
 def log10(input: Array) -> Array:
     """The logarithm to base 10, elementwise.
@@ -321,6 +345,7 @@ def _(rng):
     yield from positive(rng)
 
 
+@with_out
 @op(kernel=np.log1p, promote="float")
 def log1p(input: Array) -> Array:
     """log(1 + input), elementwise, exact near 0.

@@ -21,6 +21,7 @@ from ..dtypes import COMPLEX, complex64, complex128, default_of, float32, float6
 from ..errors import DTypeError, OptionError, ShapeError
 from ._declare import Array, op
 from ._dims import one_dim
+from ._out import with_out
 from .cast import to_dtype
 from .complex import conj
 from .index import narrow
@@ -195,6 +196,7 @@ def resized(name: str, input: Any, n: int | None, dim: int) -> Any:
 
 
 # -- what users call -------------------------------------------------------------------------------
+@with_out
 def fft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """X[k] = sum over t of input[t] exp(-2 pi i k t / n) along dim, complex.
 
@@ -208,6 +210,7 @@ def fft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None
     return _fft(resized("fft", as_complex(input), n, d), d, scale, False)
 
 
+@with_out
 def ifft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """x[t] = 1/n sum over k of input[k] exp(2 pi i k t / n) along dim: what ``fft`` came from.
 
@@ -219,6 +222,7 @@ def ifft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = Non
     return _fft(resized("ifft", as_complex(input), n, d), d, scale, True)
 
 
+@with_out
 def rfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """The first n // 2 + 1 values of ``fft`` of a real input; the others are their conjugates.
 
@@ -231,6 +235,7 @@ def rfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = Non
     return _rfft(real, d, scale, complex_of(real.dtype))
 
 
+@with_out
 def irfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """n real values from half a spectrum: the inverse of ``rfft``.
 
@@ -249,6 +254,7 @@ def irfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = No
     return _irfft(resized("irfft", as_complex(input), wanted // 2 + 1, d), wanted, d, scale)
 
 
+@with_out
 def hfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """n real values of the transform of a signal whose second half mirrors the conjugate first.
 
@@ -259,6 +265,7 @@ def hfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = Non
     return irfft(conj(as_complex(input)), n, dim, _ADJOINT[check_norm("hfft", norm)])
 
 
+@with_out
 def ihfft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """The first n // 2 + 1 values of the inverse transform of a real input.
 

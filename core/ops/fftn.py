@@ -1,4 +1,4 @@
-"""Fourier transforms over several dimensions, one after another: fft2, fftn, rfft2, rfftn, inverses.
+"""Fourier transforms over several dimensions, one after another: fftn, rfftn, hfftn, inverses, 2-d.
 
 Follows ``torch.fft``: ``s`` are the lengths to cut or zero-pad to (-1 keeps one), ``dim`` the
 dimensions (the last ``len(s)``, or all, if None). ``norm`` applies to every dimension.
@@ -11,7 +11,9 @@ from typing import Any
 
 from ..errors import ShapeError
 from ._dims import many_dims
-from .fft import fft, ifft, irfft, rfft
+from ._out import with_out
+from .complex import conj
+from .fft import _ADJOINT, as_complex, check_norm, fft, ifft, irfft, rfft
 
 Sizes = Sequence[int] | None
 
@@ -30,6 +32,7 @@ def _axes(name: str, input: Any, s: Sizes, dim: Any) -> list[tuple[int, int | No
     return list(zip(dims, lengths))
 
 
+@with_out
 def fftn(input: Any, s: Sizes = None, dim: Any = None, norm: str | None = None) -> Any:
     """``fft`` along each of dim.
 
@@ -43,6 +46,7 @@ def fftn(input: Any, s: Sizes = None, dim: Any = None, norm: str | None = None) 
     return input
 
 
+@with_out
 def ifftn(input: Any, s: Sizes = None, dim: Any = None, norm: str | None = None) -> Any:
     """``ifft`` along each of dim.
 
@@ -56,6 +60,7 @@ def ifftn(input: Any, s: Sizes = None, dim: Any = None, norm: str | None = None)
     return input
 
 
+@with_out
 def rfftn(input: Any, s: Sizes = None, dim: Any = None, norm: str | None = None) -> Any:
     """``rfft`` along the last of dim, ``fft`` along the others.
 
@@ -70,6 +75,7 @@ def rfftn(input: Any, s: Sizes = None, dim: Any = None, norm: str | None = None)
     return y
 
 
+@with_out
 def irfftn(input: Any, s: Sizes = None, dim: Any = None, norm: str | None = None) -> Any:
     """``ifft`` along all of dim but the last, ``irfft`` along that: the inverse of ``rfftn``.
 
@@ -79,11 +85,36 @@ def irfftn(input: Any, s: Sizes = None, dim: Any = None, norm: str | None = None
             [1., 1., 1., 1.]])
     """
     *others, (last, n) = _axes("irfftn", input, s, dim)
-    for d, length in others:
+    for d, length in reversed(others):
         input = ifft(input, length, d, norm)
     return irfft(input, n, last, norm)
 
 
+@with_out
+def hfftn(input: Any, s: Sizes = None, dim: Any = None, norm: str | None = None) -> Any:
+    """``hfft`` along the last of dim, ``fft`` along the others: real, of a signal symmetric to 0.
+
+    >>> import sensorium as sn
+    >>> sn.fft.hfftn(sn.tensor([[1.0, 0.0], [1.0, 0.0]]))
+    tensor([[2., 2.],
+            [0., 0.]])
+    """
+    return irfftn(conj(as_complex(input)), s, dim, _ADJOINT[check_norm("hfftn", norm)])
+
+
+@with_out
+def ihfftn(input: Any, s: Sizes = None, dim: Any = None, norm: str | None = None) -> Any:
+    """``ihfft`` along the last of dim, ``ifft`` along the others: the inverse of ``hfftn``.
+
+    >>> import sensorium as sn
+    >>> sn.fft.ihfftn(sn.tensor([[2.0, 2.0], [0.0, 0.0]])).real
+    tensor([[1., 0.],
+            [1., 0.]])
+    """
+    return conj(rfftn(input, s, dim, _ADJOINT[check_norm("ihfftn", norm)]))
+
+
+@with_out
 def fft2(input: Any, s: Sizes = None, dim: Any = (-2, -1), norm: str | None = None) -> Any:
     """``fftn`` along the last two dimensions.
 
@@ -94,6 +125,7 @@ def fft2(input: Any, s: Sizes = None, dim: Any = (-2, -1), norm: str | None = No
     return fftn(input, s, dim, norm)
 
 
+@with_out
 def ifft2(input: Any, s: Sizes = None, dim: Any = (-2, -1), norm: str | None = None) -> Any:
     """``ifftn`` along the last two dimensions.
 
@@ -104,6 +136,7 @@ def ifft2(input: Any, s: Sizes = None, dim: Any = (-2, -1), norm: str | None = N
     return ifftn(input, s, dim, norm)
 
 
+@with_out
 def rfft2(input: Any, s: Sizes = None, dim: Any = (-2, -1), norm: str | None = None) -> Any:
     """``rfftn`` along the last two dimensions.
 
@@ -114,6 +147,7 @@ def rfft2(input: Any, s: Sizes = None, dim: Any = (-2, -1), norm: str | None = N
     return rfftn(input, s, dim, norm)
 
 
+@with_out
 def irfft2(input: Any, s: Sizes = None, dim: Any = (-2, -1), norm: str | None = None) -> Any:
     """``irfftn`` along the last two dimensions.
 
@@ -122,3 +156,25 @@ def irfft2(input: Any, s: Sizes = None, dim: Any = (-2, -1), norm: str | None = 
     sensorium.Size([3, 2, 4])
     """
     return irfftn(input, s, dim, norm)
+
+
+@with_out
+def hfft2(input: Any, s: Sizes = None, dim: Any = (-2, -1), norm: str | None = None) -> Any:
+    """``hfftn`` along the last two dimensions.
+
+    >>> import sensorium as sn
+    >>> sn.fft.hfft2(sn.ones(3, 2, 3)).shape
+    sensorium.Size([3, 2, 4])
+    """
+    return hfftn(input, s, dim, norm)
+
+
+@with_out
+def ihfft2(input: Any, s: Sizes = None, dim: Any = (-2, -1), norm: str | None = None) -> Any:
+    """``ihfftn`` along the last two dimensions.
+
+    >>> import sensorium as sn
+    >>> sn.fft.ihfft2(sn.ones(3, 2, 4)).shape
+    sensorium.Size([3, 2, 3])
+    """
+    return ihfftn(input, s, dim, norm)

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError, OutOfBoundsError, ShapeError
+from ..errors import DTypeError, OptionError, OutOfBoundsError, ShapeError
 from ..tensor import Tensor
 from ._declare import Array, op
 from ._dims import one_dim
 from .index import BASIC, _add_at, _put, _take, _view_index, getitem, plain_index
+from .select import as_value
+from .shape import _reshape
 
 
 # -- index_select, gather, scatter -----------------------------------------------------------------
@@ -37,10 +39,36 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
             [4]])
     """
     d = one_dim("index_select", dim, input.ndim)
-    rows = _integers("index_select", index)
+    whole = _vector(input)
+    rows = row_indices("index_select", whole.shape, d, index)
+    if input.ndim == 0 and rows.size != 1:
+        raise ShapeError(f"index_select: a single value has one slice, index has {rows.size}")
+    found = _take(whole, (slice(None),) * d + (rows,))
+    return found if input.ndim else _reshape(found, ())
+
+
+def _vector(x: Any) -> Any:
+    """A single value as a vector of one, as PyTorch sees it wherever an index is given."""
+    return x if x.ndim else _reshape(x, (1,))
+
+
+def row_indices(name: str, shape: Any, d: int, index: Any) -> Any:
+    """The index tensor of the index_... family as a vector of numbers within dim d."""
+    rows = _integers(name, index)
     if rows.ndim > 1:
-        raise ShapeError(f"index_select: index must have one dimension, got {tuple(rows.shape)}")
-    return _take(input, (slice(None),) * d + (rows.reshape(-1),))
+        raise ShapeError(f"{name}: index must have one dimension, got {tuple(rows.shape)}")
+    _check_within(name, rows, d, shape[d])
+    return rows.reshape(-1)
+
+
+def _check_within(name: str, index: Any, d: int, n: int) -> None:
+    if not index.size:
+        return
+    low, high = int(index.min()), int(index.max())
+    if low < 0 or high >= n:
+        raise OutOfBoundsError(
+            f"{name}: index {low if low < 0 else high} is out of range for dim {d} of size {n}"
+        )
 
 
 def _along(index: Any, dim: int) -> tuple[Any, ...]:
@@ -62,13 +90,7 @@ def _check_gather(name: str, shape: Any, index: Any, d: int) -> None:
         raise ShapeError(
             f"{name}: index {tuple(index.shape)} exceeds input {tuple(shape)} outside dim {d}"
         )
-    if index.size:
-        low, high = int(index.min()), int(index.max())
-        if low < 0 or high >= shape[d]:
-            raise OutOfBoundsError(
-                f"{name}: index {low if low < 0 else high} is out of range for dim {d} "
-                f"of size {shape[d]}"
-            )
+    _check_within(name, index, d, shape[d])
 
 
 def gather(input: Any, dim: int, index: Any) -> Any:
@@ -81,8 +103,12 @@ def gather(input: Any, dim: int, index: Any) -> Any:
     """
     d = one_dim("gather", dim, input.ndim)
     picks = _integers("gather", index)
-    _check_gather("gather", input.shape, picks, d)
-    return _take(input, _along(picks, d))
+    if not picks.size:  # of any shape, as in PyTorch
+        return _take(_reshape(input, (-1,)), (picks,))
+    input = _vector(input)
+    _check_gather("gather", input.shape, _vector(picks), d)
+    found = _take(input, _along(_vector(picks), d))
+    return found if picks.ndim else _reshape(found, ())
 
 
 @op(promote="common")
@@ -122,16 +148,41 @@ def _slow_put(x: Any, src: Any, index: Any, accumulate: bool) -> Any:
     return y
 
 
-def scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
+def scatter(
+    input: Any,
+    dim: int,
+    index: Any,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
+) -> Any:
     """A copy of input with y[index[i][j]][j] = src[i][j] for dim 0, and so on.
 
-    src is a tensor at least as large as index, or a number. Repeated indices: the last one stays.
+    src is a tensor at least as large as index, or a number (also named value). Repeated indices: the
+    last one stays; or, by reduce, "add" and "multiply" with what is there.
 
     >>> import sensorium as sn
     >>> sn.scatter(sn.zeros(3), 0, sn.tensor([2, 0]), sn.tensor([5.0, 6.0]))
     tensor([6., 0., 5.])
     """
-    return _scatter("scatter", input, dim, index, src, False)
+    if (src is None) == (value is None):
+        raise OptionError("scatter: wants either src or value")
+    src = value if src is None else src
+    if reduce not in (None, "add", "multiply"):
+        raise OptionError(f"scatter: reduce is 'add' or 'multiply', got {reduce!r}")
+    if reduce == "multiply":
+        from .scatter_reduce import scatter_reduce
+
+        src = src if isinstance(src, Tensor) else _full("scatter", src, index, input)
+        return scatter_reduce(input, dim, index, src, "prod")
+    return _scatter("scatter", input, dim, index, src, reduce == "add")
+
+
+def _full(name: str, value: Any, index: Any, like: Any) -> Any:
+    """A tensor of the index's shape and the type of like, full of a number."""
+    array = like.array
+    return Tensor(np.full(index.shape, as_value(name, value, array.dtype), array.dtype, like=array))
 
 
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
@@ -145,14 +196,31 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
 
 
 def _scatter(name: str, input: Any, dim: int, index: Any, src: Any, accumulate: bool) -> Any:
+    y, src, along = scattered(name, input, dim, index, src)
+    y = _put_at(y, src, along, accumulate)
+    return y if input.ndim else _reshape(y, ())
+
+
+def scattered(name: str, input: Any, dim: int, index: Any, src: Any) -> tuple[Any, Any, Any]:
+    """input and the part of src that is written, with one dimension or more; where it goes."""
     d = one_dim(name, dim, input.ndim)
-    picks = _integers(name, index)
+    picks = _vector(_integers(name, index))
+    if not isinstance(src, Tensor):
+        src = as_value(name, src, input.dtype)
+    elif src.dtype != input.dtype:
+        raise DTypeError(f"{name}: src is {src.dtype} but input {input.dtype}")
+    input = _vector(input)
+    if not picks.size:
+        nowhere = np.zeros(0, np.int64, like=picks)
+        src = _take(_reshape(src, (-1,)), (nowhere,)) if isinstance(src, Tensor) else src
+        return input, src, (nowhere,) * input.ndim
     _check_gather(name, input.shape, picks, d)
     if isinstance(src, Tensor):
-        if any(i > n for i, n in zip(picks.shape, src.shape)):
-            raise ShapeError(f"{name}: index {picks.shape} exceeds src {tuple(src.shape)}")
+        src = _vector(src)
+        if src.ndim != picks.ndim or any(i > n for i, n in zip(picks.shape, src.shape)):
+            raise ShapeError(f"{name}: index {tuple(picks.shape)} exceeds src {tuple(src.shape)}")
         src = getitem(src, tuple(slice(0, n) for n in picks.shape))
-    return _put_at(input, src, _along(picks, d), accumulate)
+    return input, src, _along(picks, d)
 
 
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
@@ -162,9 +230,26 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
     >>> sn.index_add(sn.zeros(3), 0, sn.tensor([1, 1]), sn.ones(2))
     tensor([0., 2., 0.])
     """
-    d = one_dim("index_add", dim, input.ndim)
-    rows = _integers("index_add", index)
-    return _put_at(input, source * alpha, (slice(None),) * d + (rows,), True)
+    y, source, place = indexed("index_add", input, dim, index, source)
+    y = _put_at(y, source if alpha == 1 else source * alpha, place, True)
+    return y if input.ndim else _reshape(y, ())
+
+
+def indexed(name: str, input: Any, dim: int, index: Any, source: Any) -> tuple[Any, Any, Any]:
+    """input and source with one dimension or more, and the place of source's slices in input."""
+    d = one_dim(name, dim, input.ndim)
+    if not isinstance(source, Tensor) or source.dtype != input.dtype:
+        kind = getattr(source, "dtype", type(source).__name__)
+        raise DTypeError(f"{name}: source is {kind} but input {input.dtype}")
+    x, values = _vector(input), _vector(source)
+    rows = row_indices(name, x.shape, d, index)
+    wanted = (*x.shape[:d], rows.size, *x.shape[d + 1 :])
+    if tuple(values.shape) != wanted:
+        raise ShapeError(
+            f"{name}: {rows.size} indices in dim {d} of input {tuple(input.shape)} want a source of "
+            f"shape {wanted}, got {tuple(source.shape)}"
+        )
+    return x, values, (slice(None),) * d + (rows,)
 
 
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
@@ -182,11 +267,9 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
 @op(differentiable=0)
 def _nonzero(input: Array) -> Array:
     """The indices of the nonzero elements, one row each."""
-    return (
-        np.stack(np.nonzero(input), axis=1)
-        if input.ndim
-        else np.nonzero(input.reshape(1))[0][:, :0]
-    )
+    if not input.ndim:  # no indices, for one value or for none
+        return np.zeros((int(bool(input)), 0), np.int64, like=input)
+    return np.stack(np.nonzero(input), axis=1)
 
 
 @_nonzero.samples(reference=lambda x: np.array([i for i in np.ndindex(*x.shape) if x[i]]))
@@ -202,7 +285,7 @@ def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     tensor([[1],
             [2]])
     """
-    found = _nonzero(input)
+    found = _nonzero(_vector(input) if as_tuple else input)
     return tuple(found[:, i] for i in range(found.shape[1])) if as_tuple else found
 
 
@@ -231,6 +314,7 @@ def embedding(
     """weight[input]: the row of weight (V, E) for every integer of input (*) -> (*, E).
 
     The row padding_idx gets no gradient. max_norm shrinks used rows in place to that norm.
+    scale_grad_by_freq: the gradient of a row is divided by how often input names it.
 
     >>> import sensorium as sn
     >>> sn.nn.functional.embedding(sn.tensor([1, 0]), sn.tensor([[1.0, 2.0], [3.0, 4.0]]))
@@ -240,8 +324,8 @@ def embedding(
     rows = _integers("embedding", input)
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight must be (V, E), got {tuple(weight.shape)}")
-    if scale_grad_by_freq or sparse:
-        raise DTypeError("embedding: scale_grad_by_freq and sparse gradients are not supported")
+    if sparse:
+        raise DTypeError("embedding: there are no sparse gradients: want sparse=False")
     if rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < weight.shape[0]:
         worst = int(rows.min()) if int(rows.min()) < 0 else int(rows.max())
         raise OutOfBoundsError(
@@ -249,32 +333,35 @@ def embedding(
         )
     if max_norm is not None:
         _shrink_rows(weight, rows, max_norm, norm_type)
-    return _lookup(weight, rows, padding_idx)
+    return _lookup(weight, rows, padding_idx, scale_grad_by_freq)
 
 
 @op
-def _lookup(weight: Array, rows: Any, padding_idx: int | None) -> Array:
+def _lookup(weight: Array, rows: Any, padding_idx: int | None, by_count: bool = False) -> Array:
     """weight[rows]; no gradient for the row padding_idx."""
     return weight[rows]
 
 
 @_lookup.grad
-def _(g, shapes, rows, padding_idx):
+def _(g, shapes, rows, padding_idx, by_count):
     if padding_idx is not None:
         from .select import where
 
         keep = (rows != padding_idx % shapes[0][0])[..., None]
         g = where(keep, g, 0.0)
+    if by_count:
+        shares = 1 / np.bincount(rows.reshape(-1), minlength=1)[rows]
+        g = g * shares[..., None].astype(g.dtype)
     return _add_at(g, shapes[0], (rows,))
 
 
 @_lookup.samples(
-    reference=lambda w, rows, padding_idx: np.array([w[i] for i in rows.ravel()]).reshape(
+    reference=lambda w, rows, padding_idx, by_count: np.array([w[i] for i in rows.ravel()]).reshape(
         *rows.shape, -1
     )
 )
 def _(rng):
-    yield rng.normal(size=(5, 3)), np.array([[0, 4], [4, 1]]), None
+    yield rng.normal(size=(5, 3)), np.array([[0, 4], [4, 1]]), None, False
 
 
 def _shrink_rows(weight: Any, rows: Any, max_norm: float, norm_type: float) -> None:

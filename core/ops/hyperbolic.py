@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from ._declare import Array, op
+from ._out import with_out
 from ._samples import any_sign, each, inside_one
 from .exponential import conjugate, rsqrt
 from .trigonometry import atan
 
 
 # -- inverse functions -----------------------------------------------------------------------------
+@with_out
 @op(kernel=np.arcsin, promote="float")
 def asin(input: Array) -> Array:
     """The angle whose sine is input, in radians, elementwise; nan outside [-1, 1].
@@ -34,6 +36,7 @@ def _(rng):
     yield from inside_one(rng)
 
 
+@with_out
 @op(kernel=np.arccos, promote="float")
 def acos(input: Array) -> Array:
     """The angle whose cosine is input, in radians, elementwise; nan outside [-1, 1].
@@ -77,6 +80,7 @@ def _(rng):
 
 
 # -- hyperbolic functions --------------------------------------------------------------------------
+@with_out
 @op(kernel=np.sinh, promote="float")
 def sinh(input: Array) -> Array:
     """The hyperbolic sine, elementwise: (exp(x) - exp(-x)) / 2.
@@ -97,6 +101,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(kernel=np.cosh, promote="float")
 def cosh(input: Array) -> Array:
     """The hyperbolic cosine, elementwise: (exp(x) + exp(-x)) / 2.
@@ -117,6 +122,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(kernel=np.arcsinh, promote="float")
 def asinh(input: Array) -> Array:
     """The inverse of sinh, elementwise.
@@ -142,6 +148,7 @@ def _above_one(rng: Any) -> Any:
         yield (1.5 + np.abs(x),)
 
 
+@with_out
 @op(kernel=np.arccosh, promote="float")
 def acosh(input: Array) -> Array:
     """The inverse of cosh for values of at least 1, elementwise; nan below.
@@ -162,6 +169,7 @@ def _(rng):
     yield from _above_one(rng)
 
 
+@with_out
 @op(kernel=np.arctanh, promote="float")
 def atanh(input: Array) -> Array:
     """The inverse of tanh for values in (-1, 1), elementwise; nan outside.

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import DTypeError, OutOfBoundsError, ShapeError
 from ..tensor import Tensor
 from ._declare import Array, op
-from ._dims import one_dim
+from ._dims import _integer, one_dim
 
 BASIC = (int, slice, type(None), type(Ellipsis))
 
@@ -29,8 +29,8 @@ def plain_index(index: Any) -> tuple[tuple[Any, ...], bool]:
 def _plain_part(part: Any) -> Any:
     if isinstance(part, Tensor):
         part = part.array
-    if isinstance(part, (bool, np.bool_)):
-        return np.asarray(part)
+    if isinstance(part, (bool, np.bool_)) or getattr(part, "dtype", None) == np.bool_:
+        return np.asarray(part) if isinstance(part, (bool, np.bool_)) else part
     if isinstance(part, slice) or (hasattr(part, "__index__") and getattr(part, "ndim", 0) == 0):
         return part if isinstance(part, slice) else part.__index__()
     array = part if hasattr(part, "dtype") else np.asarray(part)
@@ -223,6 +223,11 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     tensor([1, 2])
     """
     d = one_dim("narrow", dim, input.ndim)
+    if getattr(getattr(start, "dtype", None), "kind", "i") not in "iu":
+        raise DTypeError(f"narrow: start must be one integer, got a tensor of {start.dtype}")
+    start, length = _integer("narrow", "start", start), _integer("narrow", "length", length)
+    if not input.ndim:
+        raise ShapeError("narrow: a single value has no dimension to take slices from")
     n = input.shape[d]
     first = start + n if start < 0 else start
     if length < 0 or not 0 <= first <= n - length:

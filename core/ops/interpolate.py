@@ -305,6 +305,8 @@ def _target(
     if size is not None:
         if recompute:
             raise ShapeError("interpolate: recompute_scale_factor wants scale_factor, not size")
+        if hasattr(size, "__len__") and len(size) != len(spatial):
+            raise ShapeError(f"interpolate: size {tuple(size)} is not one for each of {spatial}")
         return pair_up("interpolate", "size", size, len(spatial)), (None,) * len(spatial)
     scales = tuple(factor) if hasattr(factor, "__len__") else (factor,) * len(spatial)
     if len(scales) != len(spatial) or min(scales) <= 0:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import DTypeError, ShapeError
 from ._declare import Array, Arrays, op
+from ._out import with_out
 from ._dims import many_dims, one_dim, sizes
 from .gather import index_select
 from .index import narrow, select
@@ -26,6 +27,7 @@ def _check_join(name: str, tensors: Any, d: int) -> None:
             )
 
 
+@with_out
 @op(promote="common")
 def cat(tensors: Arrays, dim: int = 0) -> Array:
     """The tensors one after another along dim; other sizes must agree.
@@ -149,6 +151,8 @@ def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     (tensor([1, 2]), tensor([3, 4]))
     """
     d = one_dim("unbind", dim, input.ndim)
+    if not input.ndim:
+        raise ShapeError("unbind: a single value has no slices")
     return tuple(select(input, d, i) for i in range(input.shape[d]))
 
 
@@ -181,19 +185,48 @@ def tile(input: Any, dims: Any) -> Any:
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 
 
-def repeat_interleave(input: Any, repeats: Any, dim: int | None = None) -> Any:
+def repeat_interleave(
+    input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Any:
     """Every slice along dim repeated, next to itself; dim None flattens first.
+
+    repeats is one number or one for each slice; output_size, if given, is what they add up to.
+    With repeats alone, ``repeat_interleave(repeats)`` is the number of each slice, repeated.
 
     >>> import sensorium as sn
     >>> sn.repeat_interleave(sn.tensor([1, 2]), 2)
     tensor([1, 1, 2, 2])
     """
-    if dim is None:
-        input, dim = reshape(input, (-1,)), 0
+    if repeats is None:
+        from ..tensor import wrap
+
+        counts = _counts(input, input.shape[0] if input.ndim else 1)
+        return wrap(np.repeat(np.arange(counts.size, like=counts), counts))
+    if dim is None or not input.ndim:
+        input, dim = reshape(input, (-1,)), dim or 0
     d = one_dim("repeat_interleave", dim, input.ndim)
-    counts = repeats.array if hasattr(repeats, "array") else repeats
+    counts = _counts(repeats, input.shape[d])
     index = np.repeat(np.arange(input.shape[d]), counts)
+    if output_size is not None and index.size != output_size:
+        raise ShapeError(
+            f"repeat_interleave: repeats add up to {index.size}, not to output_size {output_size}"
+        )
     return index_select(input, d, index)
+
+
+def _counts(repeats: Any, n: int) -> Any:
+    """How often each of n slices is repeated."""
+    counts = np.asarray(repeats) if isinstance(repeats, (int, list, tuple)) else repeats
+    counts = getattr(counts, "array", counts)
+    if counts.dtype.kind not in "iu" or (counts.size and counts.min() < 0):
+        raise DTypeError(
+            f"repeat_interleave: repeats must be integers of at least 0, got {repeats}"
+        )
+    if counts.ndim > 1 or counts.size not in (1, n):
+        raise ShapeError(
+            f"repeat_interleave: {n} slices want one repeat or {n}, got shape {counts.shape}"
+        )
+    return np.broadcast_to(counts, (n,)) if counts.size == 1 else counts
 
 
 # -- flip and roll -------------------------------------------------------------------------------
@@ -217,14 +250,14 @@ def _(rng):
     yield rng.normal(size=(2, 3, 4)), (0, 2)
 
 
-def flip(input: Any, *dims: Any) -> Any:
-    """The order along each of dims reversed; a copy.
+def flip(input: Any, *args: Any, dims: Any = None) -> Any:
+    """The order along each of dims reversed; a copy. ``flip(x, (0, 1))``, ``x.flip(0, 1)``.
 
     >>> import sensorium as sn
     >>> sn.flip(sn.tensor([1, 2, 3]), [0])
     tensor([3, 2, 1])
     """
-    wanted = sizes("flip", dims)
+    wanted = sizes("flip", args if dims is None else (dims,))
     return _flip(input, many_dims("flip", wanted, input.ndim) if wanted else ())
 
 

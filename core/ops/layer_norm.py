@@ -16,12 +16,13 @@ import numpy as np
 from ..backends.cpu import onednn
 from ..dtypes import FLOATING, complex128, float32, float64, is_complex
 from ..errors import DTypeError, ShapeError
+from . import _small
 from ._declare import Array, op
 from ._dims import sizes
 from .arithmetic import mul
 from .cast import to_dtype
 from .exponential import rsqrt
-from .norm import _is_tensor, _move, _vector, batch_norm
+from .norm import _is_tensor, _move, _of_nothing, _vector, batch_norm
 from .reduce import _sum, mean
 from .shape import reshape
 
@@ -31,14 +32,20 @@ from .shape import reshape
 def _layer_norm(input: Array, weight: Array | None, bias: Array | None, eps: float) -> Array:
     """The last dimension normalised; also its mean and 1 / sqrt(var + eps), size 1 kept."""
     n = input.shape[-1]
-    average = np.add.reduce(input, -1, keepdims=True) / n
-    off = input - average
-    spread = np.add.reduce(off * off, -1, keepdims=True) / n
-    inverse = 1 / np.sqrt(spread + input.dtype.type(eps))
-    y = off * inverse
+    if _small.takes(input, -1):
+        average = _small.row_means(input)
+        off = input - average
+        spread = _small.row_means(off * off)
+    else:
+        average = np.add.reduce(input, -1, keepdims=True) / n
+        off = input - average
+        spread = np.add.reduce(off * off, -1, keepdims=True) / n
+    spread += input.dtype.type(eps)
+    inverse = np.reciprocal(np.sqrt(spread, out=spread), out=spread)
+    y = np.multiply(off, inverse, out=off)
     if weight is not None:
         y = y * weight
-    return y if bias is None else y + bias, average, inverse
+    return y if bias is None else y + bias, average[..., :1], inverse[..., :1]
 
 
 @_layer_norm.grad
@@ -204,6 +211,8 @@ def group_norm(
         raise ShapeError(
             f"group_norm: {num_groups} groups do not divide the channels of x {tuple(input.shape)}"
         )
+    if 0 in input.shape:
+        return _of_nothing(input, weight, bias)
     rows = reshape(input, (input.shape[0], num_groups, -1))
     y = reshape(_layer_norm(rows, None, None, eps)[0], tuple(input.shape))
     if weight is not None:

@@ -1,6 +1,6 @@
 """Determinants, inverses and systems of equations, as users call them in sensorium.linalg.
 
-Signatures and result fields are ``torch.linalg``'s. Left out: ldl_factor, ldl_solve, and ``out=``.
+Signatures and result fields are ``torch.linalg``'s. Left out: ``out=``.
 """
 
 from __future__ import annotations

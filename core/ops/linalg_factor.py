@@ -11,6 +11,7 @@ time for the whole batch.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from typing import Any
 
@@ -208,7 +209,7 @@ def _lu(input: Array, pivoting: bool) -> Array:
 
 def row_order(pivots: Any, m: int) -> Any:
     """The order the exchanges bring m rows into: (..., k) -> (..., m)."""
-    flat = pivots.reshape(-1, pivots.shape[-1])
+    flat = pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1])
     batch = np.arange(flat.shape[0], like=pivots)
     order = np.arange(m, like=pivots) + np.zeros((flat.shape[0], 1), np.int64, like=pivots)
     for i in range(flat.shape[1]):

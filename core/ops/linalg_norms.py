@@ -13,13 +13,15 @@ from ..tensor import wrap
 from . import linalg_spectral as spectral
 from ._dims import many_dims
 from .cast import to_dtype
-from .exponential import abs, sign
+from .exponential import abs
 from .extremes import amax, amin
-from .linalg import check_float, check_matrix, check_square, column
-from .linalg_calls import _is_vector, inv_ex
+from .linalg import _inv, check_float, check_matrix, check_square, column
+from .linalg_calls import _is_vector, _where_regular, _zero_pivot
+from .linalg_vector import _vector_norm
 from .matmul import matmul
-from .reduce import norm as _plain_norm, sum
-from .shape import movedim, unsqueeze
+from .reduce import sum
+from .select import where
+from .shape import movedim, reshape, unsqueeze
 
 
 # -- norms -----------------------------------------------------------------------------------------
@@ -52,9 +54,7 @@ def vector_norm(
         raise ShapeError(
             f"linalg.vector_norm: ord {ord} has no value for no elements (shape {tuple(x.shape)})"
         )
-    if ord == 0:
-        return sum(sign(abs(x)), dims if x.ndim else None, keepdim)
-    return _plain_norm(x, ord, dims if x.ndim else None, keepdim)
+    return _vector_norm(x, float(ord), dims, bool(keepdim))
 
 
 def _matrix_dims(name: str, dim: Any, ndim: int) -> tuple[int, int]:
@@ -70,6 +70,11 @@ def _by_values(A: Any, dims: tuple[int, int], keepdim: bool, reduce: Any) -> Any
     for d in sorted(dims) if keepdim else ():
         y = unsqueeze(y, d)
     return y
+
+
+def _largest(x: Any, dim: int, keepdim: bool = False) -> Any:
+    """The largest of sizes, of none 0."""
+    return amax(x, dim, keepdim) if x.shape[dim] else sum(x, dim, keepdim)
 
 
 def matrix_norm(
@@ -95,7 +100,7 @@ def matrix_norm(
         raise OptionError(
             f"{name}: ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}"
         )
-    extreme = amax if ord > 0 else amin
+    extreme = _largest if ord > 0 else amin
     if ord in (2, -2):
         return _by_values(A, dims, keepdim, extreme)
     added, kept = dims if ord in (1, -1) else (dims[1], dims[0])
@@ -139,11 +144,10 @@ def cond(A: Any, p: Any = None) -> Any:
         s = spectral._svdvals(A)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
     check_square("linalg.cond", A)
-    inverse, info = inv_ex(A)
-    found = matrix_norm(A, p) * matrix_norm(inverse, p)
-    from .select import where
-
-    return where(info != 0, math.inf, found)
+    info = _zero_pivot(A)
+    back = where(info != 0, math.inf, matrix_norm(_inv(_where_regular(A, info)), p))
+    found = matrix_norm(A, p) * back
+    return found if p == "nuc" else where(info != 0, math.inf, found)
 
 
 # -- rank and pseudoinverse ------------------------------------------------------------------------
@@ -156,27 +160,33 @@ def _limits(A: Any, atol: Any, rtol: Any) -> tuple[Any, Any]:
     return 0.0 if atol is None else atol, rtol
 
 
-def matrix_rank(A: Any, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
+def matrix_rank(
+    A: Any, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
+) -> Any:
     """How many singular values exceed max(atol, rtol * the largest), int64.
 
-    rtol's default is eps max(m, n), or 0 where an atol above 0 is given.
+    rtol's default is eps max(m, n), or 0 where an atol above 0 is given. tol is an older atol.
 
     >>> import sensorium as sn
     >>> sn.linalg.matrix_rank(sn.ones(3, 3))
     tensor(1)
     """
     (check_square if hermitian else check_matrix)("linalg.matrix_rank", A)
-    x = A.detach()
+    x, atol = A.detach(), tol if atol is None else atol
+    if tol is not None:
+        rtol = 0.0 if rtol is None else rtol
     s = np.abs((spectral._eigvalsh(x, "L") if hermitian else spectral._svdvals(x)).array)
     return wrap(
         np.asarray((s > spectral.threshold(s, *_limits(A, atol, rtol))).sum(axis=-1), like=s)
     )
 
 
-def pinv(A: Any, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
+def pinv(
+    A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
+) -> Any:
     """The pseudoinverse: singular values up to max(atol, rtol * the largest) count as 0.
 
-    rtol's default is eps max(m, n), or 0 where an atol above 0 is given.
+    rtol's default is eps max(m, n), or 0 where an atol above 0 is given. rcond is an older rtol.
 
     >>> import sensorium as sn
     >>> sn.linalg.pinv(sn.tensor([[2.0, 0.0], [0.0, 0.0]]))
@@ -184,7 +194,8 @@ def pinv(A: Any, *, atol: Any = None, rtol: Any = None, hermitian: bool = False)
             [0.0000, 0.0000]])
     """
     (check_square if hermitian else check_matrix)("linalg.pinv", A)
-    return spectral._pinv(A, *_limits(A, atol, rtol), bool(hermitian))
+    limits = _limits(A, atol, rcond if rtol is None else rtol)
+    return spectral._pinv(A, *limits, bool(hermitian))
 
 
 # -- least squares ---------------------------------------------------------------------------------
@@ -230,8 +241,8 @@ def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None) -> Ls
     m, n = A.shape[-2:]
     plain = np.zeros(0, A.array.real.dtype, like=A.array)
     full = m > n and driver not in (None, "gelsy") and bool((rank.array == n).all())
-    residuals = _squared(matmul(A, x) - right) if full else wrap(plain)
-    values = spectral._svdvals(A) if driver in ("gelsd", "gelss") else wrap(plain)
+    residuals = _squared(matmul(A, x) - right) if full else reshape(abs(x), (-1,))[:0]
+    values = spectral._svdvals(A.detach()) if driver in ("gelsd", "gelss") else wrap(plain)
     none = wrap(np.zeros(0, np.int64, like=A.array))
     return Lstsq(x[..., 0] if vector else x, residuals, none if driver == "gels" else rank, values)
 

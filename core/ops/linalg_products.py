@@ -240,14 +240,19 @@ def householder_product(A: Any, tau: Any) -> Any:
             f"linalg.householder_product: A {tuple(A.shape)} must be at least as tall as wide and "
             f"tau {tuple(tau.shape)} hold a factor for a column of each"
         )
-    one = np.eye(m, n, dtype=A.dtype, like=A.array)
-    v = lower_part(A, -1) + wrap(one)
-    y: Any = wrap(one)
-    for i in reversed(range(k)):
+    one = wrap(np.eye(m, n, dtype=A.dtype, like=A.array))
+    v = lower_part(A, -1) + one
+    y = one + matmul(v[..., :0], one[:0])  # with the batch of A, and its gradient where k is 0
+    return reflected(v, tau, y, reversed(range(k)))
+
+
+def reflected(v: Any, tau: Any, y: Any, order: Any) -> Any:
+    """y multiplied from the left by I - tau_i v_i v_i^H for every i of order, one after another."""
+    for i in order:
         u = v[..., i]
         scaled = column(u * tau[..., i : i + 1])
         y = y - matmul(scaled, matmul(row(conjugate(u)), y))
-    return y if y.shape == A.shape else y.expand(tuple(A.shape)).clone()
+    return y
 
 
 def chain_matmul(*matrices: Any) -> Any:

@@ -308,9 +308,9 @@ _REACH = 5.371920351148152
 @op
 def _matrix_exp(input: Array) -> Array:
     """The sum of input^k / k!."""
-    x = wide(input)
-    if x.size == 0:
+    if input.size == 0:
         return input.copy()
+    x = input.astype(np.result_type(input.dtype, np.float64))  # float32 would lose digits squaring
     size = float(np.abs(x).sum(-2).max())
     halvings = max(0, math.ceil(math.log2(size / _REACH))) if 0 < size < math.inf else 0
     y = _pade(x * 2.0**-halvings)

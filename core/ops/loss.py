@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError, OutOfBoundsError, ShapeError
+from ..errors import OptionError, OutOfBoundsError, ShapeError
 from ._declare import Array, op
 from .activation import softplus
 from .exponential import abs, exp, log
@@ -28,7 +28,7 @@ def reduction_of(name: str, reduction: str, size_average: bool | None, reduce: b
     if size_average is not None or reduce is not None:
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
     if reduction not in ("none", "mean", "sum"):
-        raise DTypeError(f"{name}: reduction must be none, mean or sum, got {reduction!r}")
+        raise OptionError(f"{name}: reduction must be none, mean or sum, got {reduction!r}")
     return reduction
 
 
@@ -278,8 +278,8 @@ def kl_div(
     if log_target:
         loss = exp(target) * (target - input)
     else:
-        some = target > 0
-        loss = where(some, target * log(where(some, target, 1.0)), 0.0) - target * input
+        zero = target == 0
+        loss = where(zero, 0.0, target * log(where(zero, 1.0, target))) - target * input
     if batch and input.ndim:
         return sum(loss) * (1 / input.shape[0] if input.shape[0] else math.nan)
     return reduced(loss, reduction)

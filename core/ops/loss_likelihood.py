@@ -45,7 +45,7 @@ def _variance(input: Any, var: Any) -> Any:
     if isinstance(var, (int, float)):
         if var < 0:
             raise OptionError(f"gaussian_nll_loss: var must not be negative, got {var}")
-        from ..create import full_like
+        from ..create_like import full_like
 
         return full_like(input, var)
     if (var.array < 0).any():

@@ -5,6 +5,7 @@ Large float32 products run on oneDNN, with operands transposed or batched as the
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from ..backends.cpu import onednn
 from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
+from ._out import with_out
 from .exponential import conjugate
 from .shape import _permute, _reshape, _reshape_view, transpose
 
@@ -39,6 +41,7 @@ _BLAS = frozenset(map(np.dtype, (np.float32, np.float64)))
 
 
 # -- matmul --------------------------------------------------------------------------------------
+@with_out
 @op(warns=False)
 def matmul(input: Array, other: Array) -> Array:
     """The matrix product; vectors are rows on the left and columns on the right, batches broadcast.
@@ -81,12 +84,16 @@ def _(g, input, other):
     if input.ndim == 1:  # (k) @ (..., k, m): an outer product for every matrix
         return _column(conjugate(input)) * _reshape_view(g, (*g.shape[:-1], 1, g.shape[-1]))
     if other.ndim == 1:
-        flat = _reshape(conjugate(input), (-1, input.shape[-1]))
-        return matmul(_reshape(g, (-1,)), flat)
+        flat = _rows(conjugate(input))
+        return matmul(_reshape(g, (flat.shape[0],)), flat)
     if other.ndim == 2 and input.ndim > 2:  # one matrix for the whole batch: one product
-        rows = _reshape(input, (-1, input.shape[-1]))
-        return matmul(_flip_last(rows), _reshape(g, (-1, g.shape[-1])))
+        return matmul(_flip_last(_rows(input)), _rows(g))
     return matmul(_flip_last(input), g)
+
+
+def _rows(x: Any) -> Any:
+    """(..., k) -> (n, k), also where there are no elements."""
+    return _reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def _column(x: Any) -> Any:
@@ -167,10 +174,10 @@ def _(g, weight):
 
 @linear.grad("weight")
 def _(g, input, shapes):
-    rows = _reshape(input, (-1, input.shape[-1]))  # (n, in)
+    rows = _rows(input)  # (n, in)
     if len(shapes[1]) == 1:
-        return matmul(_reshape(g, (-1,)), rows)
-    return matmul(transpose(_reshape(g, (-1, g.shape[-1])), 0, 1), rows)  # (out, in)
+        return matmul(_reshape(g, (rows.shape[0],)), rows)
+    return matmul(transpose(_rows(g), 0, 1), rows)  # (out, in)
 
 
 @linear.grad("bias")

@@ -261,12 +261,23 @@ def batch_norm(
     tensor([[-1.0000],
             [ 1.0000]])
     """
+    if 0 in input.shape:
+        return _of_nothing(input, weight, bias)
     _check_batch_norm(input, running_mean, running_var, weight, bias, training)
     if not training:
         return _normalise(input, running_mean, running_var, weight, _both(weight, bias, 0), eps)
     return train_with(
         _batch_norm_train, input, running_mean, running_var, weight, bias, momentum, eps
     )
+
+
+def _of_nothing(input: Any, weight: Any, bias: Any) -> Any:
+    """No values, in the graph of all three; the running statistics stay as they are."""
+    y = input * 1
+    if input.ndim > 1:
+        y = y if weight is None else y * _vector(weight, input.ndim)
+        y = y if bias is None else y + _vector(bias, input.ndim)
+    return y
 
 
 def train_with(
@@ -289,7 +300,7 @@ def _both(given: Any, value: Any, fill: float) -> Any:
     """value, or a vector of fill where only the other of weight and bias was given."""
     if value is not None or given is None:
         return value
-    from ..create import full_like
+    from ..create_like import full_like
 
     return full_like(given.detach(), fill)
 

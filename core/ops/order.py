@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
 from ._dims import one_dim
 from .arithmetic import maximum, minimum
@@ -27,6 +27,13 @@ class ValuesIndices(NamedTuple):
     indices: Any
 
 
+def ordered(name: str, array: Any) -> Any:
+    """The array in a type that NumPy sorts with nan last; complex values have no order."""
+    if array.dtype.kind == "c":
+        raise DTypeError(f"{name}: complex values have no order, got {array.dtype}")
+    return array if array.dtype.kind != "V" else array.astype(np.float32)
+
+
 # -- argmax and argmin ---------------------------------------------------------------------------
 def _first(rng: Any) -> Any:
     yield rng.normal(size=(3, 4)), 1
@@ -37,7 +44,7 @@ def _first(rng: Any) -> Any:
 def _argmax(input: Array, dim: int) -> Array:
     """Where along dim the largest value stands; the first of equal ones."""
     _refuse_empty("argmax", input, dim)
-    return np.argmax(input, axis=dim)
+    return np.argmax(ordered("argmax", input), axis=dim)
 
 
 @_argmax.samples(
@@ -53,7 +60,7 @@ def _(rng):
 def _argmin(input: Array, dim: int) -> Array:
     """Where along dim the smallest value stands; the first of equal ones."""
     _refuse_empty("argmin", input, dim)
-    return np.argmin(input, axis=dim)
+    return np.argmin(ordered("argmin", input), axis=dim)
 
 
 @_argmin.samples(
@@ -144,6 +151,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 @op(differentiable=0)
 def _argsort(input: Array, dim: int, descending: bool) -> Array:
     """The order that sorts along dim, stable; nan counts as largest."""
+    input = ordered("sort", input)
     if not descending:
         return np.argsort(input, axis=dim, kind="stable")
     turned = np.flip(input, dim)  # stable from the other end: equal values keep their order
@@ -180,9 +188,9 @@ def sort(
     >>> sn.sort(sn.tensor([3, 1, 2])).values
     tensor([1, 2, 3])
     """
-    if input.ndim == 0:
-        return ValuesIndices(input, argmax(input))
     d = one_dim("sort", dim, input.ndim)
+    if input.ndim == 0:
+        return ValuesIndices(input.clone(), argmax(input))
     indices = _argsort(input, d, descending)
     return ValuesIndices(gather(input, d, indices), indices)
 

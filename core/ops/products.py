@@ -118,7 +118,7 @@ def _(g, input, dim):
     # d y_j / d x_i = (prod of x_k, k <= j, k != i) for j >= i: exact also where some x are 0
     from .join import stack
 
-    if not input.ndim:
+    if not input.ndim or not input.shape[dim]:
         return g
     parts = []
     for i in range(input.shape[dim]):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import CATEGORY, FLOAT, FLOATING, as_dtype, int64
-from ..errors import DTypeError
+from ..errors import DTypeError, OptionError, ShapeError
 from ._declare import Array, op
 from ._dims import many_dims
 from .cast import to_dtype
@@ -198,31 +198,70 @@ def std(
 
 
 # -- norms -----------------------------------------------------------------------------------------
-def norm(input: Any, p: Any = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+@op
+def _occupied(input: Array) -> Array:
+    """1 where a value is not 0 (nan included), else 0; its slope is taken as 0."""
+    return (input != 0).astype(input.dtype)
+
+
+@_occupied.grad
+def _(g):
+    return g * 0
+
+
+@_occupied.samples(reference=lambda x: np.ceil(np.minimum(np.abs(x), 1)), smooth=False)
+def _(rng):
+    yield (rng.integers(-1, 2, size=(3, 4)).astype(float),)
+
+
+def norm(
+    input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
+) -> Any:
     """The p-norm (sum of |x|**p) ** (1/p) over dim; p may be inf, -inf, 0 or "fro" (= 2).
 
-    The gradient at 0 is taken as 0.
+    "nuc" is the sum of the singular values of a matrix. The gradient at 0 is taken as 0.
 
     >>> import sensorium as sn
     >>> sn.norm(sn.tensor([3.0, 4.0]))
     tensor(5.)
     """
+    if isinstance(p, str) and p not in ("fro", "nuc"):
+        raise OptionError(f"norm: p must be a number, 'fro' or 'nuc', got {p!r}")
     if dtype is not None:
         input = to_dtype(input, as_dtype(dtype))
+    if input.dtype not in FLOATING:
+        raise DTypeError(f"norm: want floating-point values, got {input.dtype}")
+    if p == "nuc":
+        from .linalg_norms import matrix_norm
+
+        return matrix_norm(input, "nuc", many_dims("norm", dim, input.ndim), keepdim)
+    return _vector_norm(abs(input), 2.0 if p == "fro" else float(p), dim, keepdim)
+
+
+def _vector_norm(size: Any, p: float, dim: Any, keepdim: bool) -> Any:
+    """The p-norm of values that are not negative."""
     from .extremes import amax, amin
 
-    p = 2.0 if p == "fro" else float(p)
-    size = abs(input)
     if math.isinf(p):
-        return (amax if p > 0 else amin)(size, many_dims("norm", dim, input.ndim), keepdim)
+        return (amax if p > 0 else amin)(size, many_dims("norm", dim, size.ndim), keepdim)
+    if p < 0 and 0 in [size.shape[d] for d in many_dims("norm", dim, size.ndim)]:
+        raise ShapeError(f"norm: p {p} has no value for no elements (shape {tuple(size.shape)})")
     if p == 0:
-        return sum(to_dtype(size != 0, size.dtype), dim, keepdim)
+        return sum(_occupied(size), dim, keepdim)
     if p == 1:
         return sum(size, dim, keepdim)
-    total = sum(size * size if p == 2 else size**p, dim, keepdim)
+    total = sum(size * size if p == 2 else _powers(size, p), dim, keepdim)
     zero = total == 0
     root = where(zero, 1.0, total) ** (1 / p) if p != 2 else sqrt(where(zero, 1.0, total))
     return where(zero, 0.0, root)
+
+
+def _powers(size: Any, p: float) -> Any:
+    """size**p; where the slope at 0 would be infinite it is 0."""
+    if p > 1:
+        return size**p
+    zero = size == 0
+    return where(zero, 0.0 if p > 0 else math.inf, where(zero, 1.0, size) ** p)
 
 
 # -- logsumexp -------------------------------------------------------------------------------------
@@ -233,10 +272,12 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     >>> sn.logsumexp(sn.tensor([1000.0, 1000.0]), 0)
     tensor(1000.6932)
     """
+    from .complex import real
     from .extremes import amax
 
     axes = many_dims("logsumexp", dim, input.ndim)
-    top = amax(input.detach(), axes, True)
+    top = input.detach()
+    top = amax(real(top) if top.dtype.kind == "c" else top, axes, True)
     top = where(abs(top) == math.inf, 0.0, top)
     total = log(_sum(exp(input - top), axes, keepdim))
     return total + (top if keepdim else _drop(top, axes))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._declare import Array, op
+from ._out import with_out
 from ._samples import any_sign, each
 
 
@@ -16,6 +17,7 @@ def _flat(g: Any) -> Any:
     return g * 0
 
 
+@with_out
 @op(warns=False)
 def floor(input: Array) -> Array:
     """The largest integer not above input, elementwise, in input's type.
@@ -35,6 +37,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(warns=False)
 def ceil(input: Array) -> Array:
     """The smallest integer not below input, elementwise, in input's type.
@@ -54,6 +57,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(warns=False)
 def trunc(input: Array) -> Array:
     """input without its fraction, elementwise, in input's type.
@@ -73,6 +77,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op
 def round(input: Array, decimals: int = 0) -> Array:
     """The nearest number of so many decimals, halves to even, elementwise, in input's type.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import cmath
 from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError
+from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
+from ._out import with_out
 
 
 # -- where ---------------------------------------------------------------------------------------
@@ -55,6 +57,7 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
 
 
 # -- clamp ---------------------------------------------------------------------------------------
+@with_out
 @op(promote="optional")
 def clamp(input: Array, min: Array | None = None, max: Array | None = None) -> Array:
     """input limited to [min, max], elementwise; either limit may be missing or a tensor.
@@ -110,6 +113,23 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """
     if mask.dtype != np.bool_:
         raise DTypeError(f"masked_fill: mask must be bool, got {mask.dtype}")
-    if isinstance(value, (bool, int, float, complex)):
-        value = np.asarray(value).astype(input.dtype)[()].item()
-    return where(mask, value, input)
+    return where(mask, as_value("masked_fill", value, input.dtype), input)
+
+
+def as_value(name: str, value: Any, dtype: Any) -> Any:
+    """The number, or tensor of one number without dimensions, as one of dtype."""
+    if getattr(value, "ndim", 0):
+        raise ShapeError(
+            f"{name}: value must be a number or a tensor without dimensions, got shape "
+            f"{tuple(value.shape)}"
+        )
+    number = value if isinstance(value, (bool, int, float, complex)) else value.dtype.type()
+    if isinstance(number, (complex, np.complexfloating)) and dtype.kind != "c":
+        raise DTypeError(f"{name}: a complex value does not fit a tensor of {dtype}")
+    if number is not value:
+        from .cast import to_dtype
+
+        return value if value.dtype == dtype else to_dtype(value, dtype)
+    if dtype.kind in "iu" and not cmath.isfinite(number):
+        raise DTypeError(f"{name}: {value} does not fit a tensor of {dtype}")
+    return np.asarray(value).astype(dtype).item()

@@ -204,18 +204,17 @@ def _(rng):
     yield rng.normal(size=(2, 3, 4)), (2, 0, 1)
 
 
-def permute(input: Any, *dims: Any) -> Any:
-    """The dimensions in another order; a view.
+def permute(input: Any, *args: Any, dims: Any = None) -> Any:
+    """The dimensions in another order; a view. ``permute(x, (1, 0))``, ``x.permute(1, 0)``.
 
     >>> import sensorium as sn
     >>> sn.permute(sn.ones(2, 3, 4), (2, 0, 1)).shape
     sensorium.Size([4, 2, 3])
     """
-    order = tuple(one_dim("permute", d, input.ndim) for d in sizes("permute", dims))
+    wanted = sizes("permute", args if dims is None else (tuple(dims),))
+    order = tuple(one_dim("permute", d, input.ndim) for d in wanted)
     if sorted(order) != list(range(input.ndim)):
-        raise ShapeError(
-            f"permute: dims {sizes('permute', dims)} are no order of {input.ndim} dimensions"
-        )
+        raise ShapeError(f"permute: dims {wanted} are no order of {input.ndim} dimensions")
     return _permute(input, order)
 
 

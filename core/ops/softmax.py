@@ -10,6 +10,7 @@ import numpy as np
 from ..backends.cpu import onednn
 from ..dtypes import as_dtype
 from ..errors import DTypeError
+from . import _small
 from ._declare import Array, op
 from ._dims import one_dim
 from .cast import to_dtype
@@ -21,6 +22,9 @@ from .reduce import _sum
 @op(promote="float")
 def _softmax(input: Array, dim: int) -> Array:
     """exp(input) / sum(exp(input)) along dim."""
+    if _small.takes(input, dim) and (shift := _small.common_shift(input)) is not None:
+        e = np.exp(input - shift)
+        return np.divide(e, _small.row_sums(e), e)
     if input.size == 0:
         return input.copy()
     e = np.exp(input - input.max(axis=dim, keepdims=True))
@@ -58,6 +62,8 @@ def _(rng):
 def _softmax_backward(g: Array, y: Array, dim: int) -> Array:
     """y * (g - sum(g * y) along dim)."""
     gy = np.multiply(g, y)
+    if _small.takes(gy, dim):
+        return np.subtract(gy, y * _small.row_sums(gy), gy)
     return np.subtract(gy, y * np.add.reduce(gy, axis=dim, keepdims=True), out=gy)
 
 
@@ -82,6 +88,9 @@ def _(rng):
 @op(promote="float")
 def _log_softmax(input: Array, dim: int) -> Array:
     """input - log(sum(exp(input))) along dim."""
+    if _small.takes(input, dim) and (shift := _small.common_shift(input)) is not None:
+        off = input - shift
+        return np.subtract(off, np.log(_small.row_sums(np.exp(off))), off)
     if input.size == 0:
         return input.copy()
     off = input - input.max(axis=dim, keepdims=True)
@@ -108,9 +117,9 @@ def _with_dim(name: str, function: Any, input: Any, dim: int | None, dtype: Any)
         input = to_dtype(input, as_dtype(dtype))
     if dim is None:
         raise DTypeError(f"{name}: say along which dim (input has shape {tuple(input.shape)})")
-    if input.ndim == 0:
+    if input.array.ndim == 0:
         return function(input.reshape(1), 0).reshape(())
-    return function(input, one_dim(name, dim, input.ndim))
+    return function(input, one_dim(name, dim, input.array.ndim))
 
 
 def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:

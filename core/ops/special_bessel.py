@@ -3,7 +3,7 @@
 Values are computed in float64 and cast. Sources: NIST Digital Library of Mathematical Functions,
 10.25.2 (power series, all of whose terms have one sign), 10.40.1 and 10.40.2 (asymptotic series,
 exact to double precision above 24), 10.32.9 (an integral that the trapezoidal rule gives to double
-precision). The ordinary Bessel functions J and Y are left out.
+precision). The ordinary Bessel functions are in ``special_bessel_jy.py``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ._declare import Array, op
+from ._out import with_out
 from ._samples import any_sign, each, positive
 from .exponential import sign
 from .select import where
@@ -128,7 +129,8 @@ def _wide_range(rng: Any) -> Any:
         yield (x * 3 + 0.01,)
 
 
-# -- I of order 0 ----------------------------------------------------------------------------------
+# -- I ----------------------------------------------------------------------------------
+@with_out
 @op(promote="float")
 def i0(input: Array) -> Array:
     """The modified Bessel function of the first kind of order 0, elementwise.
@@ -140,16 +142,7 @@ def i0(input: Array) -> Array:
     return _i_plain(0, double(input)).astype(input.dtype, copy=False)
 
 
-@i0.grad
-def _(g, input):
-    return g * i1(input)
-
-
-@i0.samples(reference=each(lambda v: _slow_i(0, v)))
-def _(rng):
-    yield from _wide_range(rng)
-
-
+@with_out
 @op(promote="float")
 def i0e(input: Array) -> Array:
     """exp(-|input|) i0(input), elementwise.
@@ -161,23 +154,7 @@ def i0e(input: Array) -> Array:
     return _i_scaled(0, double(input)).astype(input.dtype, copy=False)
 
 
-@i0e.grad
-def _(g, input, y):
-    return g * (i1e(input) - sign(input) * y)
-
-
-@i0e.samples(reference=each(lambda v: _slow_i(0, v) * math.exp(-math.fabs(v))))
-def _(rng):
-    yield from _wide_range(rng)
-
-
-# -- I of order 1 ----------------------------------------------------------------------------------
-def _over(y: Any, x: Any) -> Any:
-    """y / x, and 1/2 at 0, where y is about x / 2."""
-    zero = x == 0
-    return where(zero, 0.5, y / where(zero, 1.0, x))
-
-
+@with_out
 @op(promote="float")
 def i1(input: Array) -> Array:
     """The modified Bessel function of the first kind of order 1, elementwise.
@@ -189,16 +166,7 @@ def i1(input: Array) -> Array:
     return _i_plain(1, double(input)).astype(input.dtype, copy=False)
 
 
-@i1.grad
-def _(g, input, y):
-    return g * (i0(input) - _over(y, input))
-
-
-@i1.samples(reference=each(lambda v: _slow_i(1, v)))
-def _(rng):
-    yield from _wide_range(rng)
-
-
+@with_out
 @op(promote="float")
 def i1e(input: Array) -> Array:
     """exp(-|input|) i1(input), elementwise.
@@ -210,17 +178,8 @@ def i1e(input: Array) -> Array:
     return _i_scaled(1, double(input)).astype(input.dtype, copy=False)
 
 
-@i1e.grad
-def _(g, input, y):
-    return g * (i0e(input) - _over(y, input) - sign(input) * y)
-
-
-@i1e.samples(reference=each(lambda v: _slow_i(1, v) * math.exp(-math.fabs(v))))
-def _(rng):
-    yield from _wide_range(rng)
-
-
 # -- K ---------------------------------------------------------------------------------------------
+@with_out
 @op(promote="float")
 def modified_bessel_k0(input: Array) -> Array:
     """The modified Bessel function of the second kind of order 0, elementwise: inf at 0.
@@ -232,16 +191,7 @@ def modified_bessel_k0(input: Array) -> Array:
     return _k_plain(0, double(input)).astype(input.dtype, copy=False)
 
 
-@modified_bessel_k0.grad
-def _(g, input):
-    return -g * modified_bessel_k1(input)
-
-
-@modified_bessel_k0.samples(reference=each(lambda v: _slow_k(0, v)))
-def _(rng):
-    yield from positive(rng)
-
-
+@with_out
 @op(promote="float")
 def modified_bessel_k1(input: Array) -> Array:
     """The modified Bessel function of the second kind of order 1, elementwise: inf at 0.
@@ -253,16 +203,7 @@ def modified_bessel_k1(input: Array) -> Array:
     return _k_plain(1, double(input)).astype(input.dtype, copy=False)
 
 
-@modified_bessel_k1.grad
-def _(g, input, y):
-    return -g * (modified_bessel_k0(input) + y / input)
-
-
-@modified_bessel_k1.samples(reference=each(lambda v: _slow_k(1, v)))
-def _(rng):
-    yield from positive(rng)
-
-
+@with_out
 @op(promote="float")
 def scaled_modified_bessel_k0(input: Array) -> Array:
     """exp(input) modified_bessel_k0(input), elementwise.
@@ -274,16 +215,7 @@ def scaled_modified_bessel_k0(input: Array) -> Array:
     return _k_scaled(0, double(input)).astype(input.dtype, copy=False)
 
 
-@scaled_modified_bessel_k0.grad
-def _(g, input, y):
-    return g * (y - scaled_modified_bessel_k1(input))
-
-
-@scaled_modified_bessel_k0.samples(reference=each(lambda v: _slow_k(0, v) * math.exp(v)))
-def _(rng):
-    yield from positive(rng)
-
-
+@with_out
 @op(promote="float")
 def scaled_modified_bessel_k1(input: Array) -> Array:
     """exp(input) modified_bessel_k1(input), elementwise.
@@ -295,11 +227,40 @@ def scaled_modified_bessel_k1(input: Array) -> Array:
     return _k_scaled(1, double(input)).astype(input.dtype, copy=False)
 
 
-@scaled_modified_bessel_k1.grad
-def _(g, input, y):
-    return g * (y - scaled_modified_bessel_k0(input) - y / input)
+# -- slopes ----------------------------------------------------------------------------------------
+def _over(y: Any, x: Any) -> Any:
+    """y / x, and 1/2 at 0, where y is about x / 2."""
+    zero = x == 0
+    return where(zero, 0.5, y / where(zero, 1.0, x))
 
 
-@scaled_modified_bessel_k1.samples(reference=each(lambda v: _slow_k(1, v) * math.exp(v)))
-def _(rng):
-    yield from positive(rng)
+def _declare(zero: Any, one: Any, sense: int, slow: Any, samples: Any, shift: Any = None) -> None:
+    """F0' = s F1 and F1' = s F0 - F1 / x with s = 1 for I, -1 for K (DLMF 10.29.2, 10.29.3).
+
+    shift(x): what the exponential that scales a function adds to its slope, times the function.
+    slow(order, x): the reference.
+    """
+
+    def scaled(slope: Any, x: Any, y: Any) -> Any:
+        return slope if shift is None else slope + shift(x) * y
+
+    zero.grad(lambda g, input, y: g * scaled(sense * one(input), input, y))
+    one.grad(lambda g, input, y: g * scaled(sense * zero(input) - _over(y, input), input, y))
+    zero.samples(reference=each(lambda v: slow(0, v)))(samples)
+    one.samples(reference=each(lambda v: slow(1, v)))(samples)
+
+
+def _scaled_i(order: int, v: float) -> float:
+    return _slow_i(order, v) * math.exp(-math.fabs(v))
+
+
+def _scaled_k(order: int, v: float) -> float:
+    return _slow_k(order, v) * math.exp(v)
+
+
+_declare(i0, i1, 1, _slow_i, _wide_range)
+_declare(i0e, i1e, 1, _scaled_i, _wide_range, lambda x: -sign(x))
+_declare(modified_bessel_k0, modified_bessel_k1, -1, _slow_k, positive)
+_declare(
+    scaled_modified_bessel_k0, scaled_modified_bessel_k1, -1, _scaled_k, positive, lambda x: 1.0
+)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ._declare import Array, op
+from ._out import with_out
 from ._erf import _C, _D, _INV_SQRT_PI, _P, _Q, _ratio, _small, erf_array
 from ._samples import any_sign, each, inside_one
 from .exponential import exp
@@ -125,6 +126,7 @@ def _erfinv_array(y: Any) -> Any:
 
 
 # -- erfc and erfcx --------------------------------------------------------------------------------
+@with_out
 @op(promote="float")
 def erfc(input: Array) -> Array:
     """1 - erf(input), elementwise, precise also where it is tiny.
@@ -147,6 +149,7 @@ def _(rng):
     yield (np.array([3.0, 6.0]),)
 
 
+@with_out
 @op(promote="float")
 def erfcx(input: Array) -> Array:
     """exp(input**2) erfc(input), elementwise.
@@ -169,6 +172,7 @@ def _(rng):
 
 
 # -- erfinv ----------------------------------------------------------------------------------------
+@with_out
 @op(promote="float")
 def erfinv(input: Array) -> Array:
     """The x with erf(x) = input, elementwise: inf at 1, nan beyond.
@@ -191,6 +195,7 @@ def _(rng):
 
 
 # -- the normal distribution -----------------------------------------------------------------------
+@with_out
 @op(promote="float")
 def ndtr(input: Array) -> Array:
     """The share of the standard normal distribution below input, elementwise.
@@ -212,6 +217,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(promote="float")
 def log_ndtr(input: Array) -> Array:
     """log(ndtr(input)), elementwise, precise also far below 0.
@@ -238,6 +244,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(promote="float")
 def ndtri(input: Array) -> Array:
     """The x with ndtr(x) = input, elementwise: -inf at 0, inf at 1, nan outside.

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import DTypeError, OptionError
 from ._declare import Array, op
+from ._out import with_out
 from ._samples import each, positive
 from .special_error import double, horner
 
@@ -140,6 +141,7 @@ def zeta_array(s: Any, q: Any) -> Any:
 
 
 # -- log gamma and its slopes ----------------------------------------------------------------------
+@with_out
 @op(promote="float")
 def gammaln(input: Array) -> Array:
     """log |gamma(input)|, elementwise: inf at 0, -1, -2, ...
@@ -162,6 +164,7 @@ def _(rng):
     yield (np.array([0.01, 3.7, 30.0, -0.5, -3.3]),)
 
 
+@with_out
 @op(promote="float")
 def digamma(input: Array) -> Array:
     """The slope of log gamma, elementwise: -inf at 0, nan at negative integers.
@@ -240,6 +243,7 @@ def polygamma(n: int, input: Any) -> Any:
     return _polygamma(input, n) if n else digamma(input)
 
 
+@with_out
 @op(promote="float")
 def zeta(input: Array, other: Array) -> Array:
     """The sum of (other + k)**-input over k = 0, 1, ...: Hurwitz's zeta function, elementwise.

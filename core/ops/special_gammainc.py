@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._declare import Array, op
+from ._out import with_out
 from .exponential import exp, log
 from .special_error import horner
 from .special_gamma import gammaln, gammaln_array, stirling_tail, two_arrays
@@ -107,7 +108,8 @@ def _shapes(rng: Any) -> Any:
     yield np.abs(rng.normal(size=(3, 4))) + 1, np.abs(rng.normal(size=(4,))) * 3 + 0.2
 
 
-@op(promote="float")
+@with_out
+@op(promote="float", numbers="none")
 def gammainc(input: Array, other: Array) -> Array:
     """The share of gamma(input) below other, elementwise: rises from 0 to 1.
 
@@ -130,7 +132,8 @@ def _(rng):
     yield from _shapes(rng)
 
 
-@op(promote="float")
+@with_out
+@op(promote="float", numbers="none")
 def gammaincc(input: Array, other: Array) -> Array:
     """1 - gammainc(input, other), elementwise, precise also where it is tiny.
 

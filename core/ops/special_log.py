@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import DTypeError
 from ..tensor import Tensor
 from ._declare import Array, op
+from ._out import with_out
 from ._samples import any_sign, each, positive
 from .exponential import conjugate, log, log1p
 from .select import clamp, where
@@ -22,6 +23,7 @@ def raw(x: Any) -> Any:
 
 
 # -- sinc ------------------------------------------------------------------------------------------
+@with_out
 @op(promote="float")
 def sinc(input: Array) -> Array:
     """sin(pi input) / (pi input), elementwise, and 1 at 0.
@@ -50,6 +52,7 @@ def _(rng):
 
 
 # -- entr ------------------------------------------------------------------------------------------
+@with_out
 @op(promote="float")
 def entr(input: Array) -> Array:
     """-input log(input), elementwise: 0 at 0, -inf below.
@@ -117,6 +120,7 @@ def _as_array(y: Any, like: Any) -> Any:
     return y if hasattr(y, "dtype") else np.asarray(y, like.dtype, like=like)
 
 
+@with_out
 @op(promote="float")
 def xlogy(input: Array, other: Array) -> Array:
     """input log(other), elementwise, and 0 where input is 0 (nan where other is).
@@ -148,6 +152,7 @@ def _(rng):
     yield from _pairs(rng)
 
 
+@with_out
 @op(promote="float")
 def xlog1py(input: Array, other: Array) -> Array:
     """input log(1 + other), elementwise, and 0 where input is 0 (nan where other is).

@@ -18,7 +18,6 @@ from ..errors import OptionError, ShapeError
 from ._declare import Array, op
 from .cast import to_dtype
 from .exponential import conjugate
-from .extremes import amin
 from .fft import _fft, _irfft, _rfft, complex_of
 from .index import narrow
 from .join import _flip, cat, pad
@@ -258,12 +257,11 @@ def _check_spectrum(input: Any, x: Any, n_fft: int, side: bool, return_complex: 
 
 
 def _inverse_frames(x: Any, n_fft: int, normalized: bool, side: Any, return_complex: bool) -> Any:
-    """The signals of spectra: (B, M, F) -> (B, M, n_fft)."""
+    """The signals of spectra: (B, M, F) -> (B, M, n_fft); of a real one, the first half is enough."""
     norm, last = "ortho" if normalized else "backward", x.ndim - 1
-    if side:
-        return _irfft(x, n_fft, last, norm)
-    frames = _fft(x, last, norm, True)
-    return frames if return_complex else frames.real
+    if return_complex:
+        return _fft(x, last, norm, True)
+    return _irfft(x if side else narrow(x, -1, 0, n_fft // 2 + 1), n_fft, last, norm)
 
 
 def _joined(frames: Any, window: Any, hop: int, center: bool, length: int | None) -> Any:
@@ -286,8 +284,8 @@ def _joined(frames: Any, window: Any, hop: int, center: bool, length: int | None
 
 
 def _check_weight(weight: Any, hop: int) -> None:
-    least = float(amin(weight if not hasattr(weight, "array") else weight.detach()))
-    if abs(least) < _WINDOW_FLOOR:
+    least = float(np.absolute(getattr(weight, "array", weight)).min())
+    if least < _WINDOW_FLOOR:
         raise ShapeError(
             f"istft: windows {hop} samples apart leave a sample with weight {least:.3g}: take a smaller "
             "hop_length, a window without zeros, or center=True"

@@ -8,11 +8,13 @@ import numpy as np
 
 from ..backends.cpu import onednn
 from ._declare import Array, op
+from ._out import with_out
 from ._samples import any_sign, each, inside_one
 from .exponential import conjugate
 
 
 # -- trigonometry ----------------------------------------------------------------------------------
+@with_out
 @op(kernel=np.sin, promote="float")
 def sin(input: Array) -> Array:
     """The sine of an angle in radians, elementwise.
@@ -33,6 +35,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(kernel=np.cos, promote="float")
 def cos(input: Array) -> Array:
     """The cosine of an angle in radians, elementwise.
@@ -53,6 +56,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(kernel=np.tan, promote="float")
 def tan(input: Array) -> Array:
     """The tangent of an angle in radians, elementwise.
@@ -73,6 +77,7 @@ def _(rng):
     yield from inside_one(rng)
 
 
+@with_out
 @op(kernel=np.arctan, promote="float")
 def atan(input: Array) -> Array:
     """The angle whose tangent is input, in radians, elementwise.
@@ -93,6 +98,7 @@ def _(rng):
     yield from any_sign(rng)
 
 
+@with_out
 @op(kernel=np.tanh, promote="float")
 def tanh(input: Array) -> Array:
     """The hyperbolic tangent, elementwise: (exp(2x) - 1) / (exp(2x) + 1).

@@ -45,4 +45,5 @@ def test_training_gives_the_same_on_both(kind, options, fake_cupy):
         optimizer.load_state_dict(optimizer.state_dict())
     for (key, a), b in zip(here.state_dict().items(), there.state_dict().values(), strict=True):
         assert isinstance(b.array, fake_cupy.Array), key
-        np.testing.assert_allclose(fake_cupy.to_host(b.array), a.array, rtol=1e-10, atol=1e-12)
+        # small arrays are summed in another order on the CPU, and Adam divides tiny gradients
+        np.testing.assert_allclose(fake_cupy.to_host(b.array), a.array, rtol=1e-8, atol=1e-10)
