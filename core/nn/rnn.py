@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import create
 from ..errors import OptionError, ShapeError
-from ..ops.recurrent import gru_gates, lstm_gates
+from ..ops.recurrent import gru_gates, lstm_cell, lstm_gates
 from ..tensor import Tensor
 from . import functional as F
 from .init import uniform_
@@ -66,14 +66,15 @@ class RNNCellBase(Module):
         return create.zeros(*shape, dtype=input.dtype, device=input.device)
 
     def _check(self, input: Tensor, **states: Tensor) -> None:
-        if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
+        shape = input.array.shape
+        if len(shape) not in (1, 2) or shape[-1] != self.input_size:
             raise ShapeError(
                 f"{type(self).__name__}: input must be ({self.input_size},) or "
                 f"(N, {self.input_size}), got {tuple(input.shape)}"
             )
-        want = (*input.shape[:-1], self.hidden_size)
+        want = (*shape[:-1], self.hidden_size)
         for name, state in states.items():
-            if tuple(state.shape) != want:
+            if state.array.shape != want:
                 raise ShapeError(
                     f"{type(self).__name__}: {name} must be {want} for an input of "
                     f"{tuple(input.shape)}, got {tuple(state.shape)}"
@@ -149,6 +150,9 @@ class LSTMCell(RNNCellBase):
     ) -> tuple[Tensor, Tensor]:
         h, c = (self._start(input),) * 2 if hx is None else hx
         self._check(input, h=h, c=c)
+        if input.ndim == 2:
+            weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+            return lstm_cell(input, h, c, *weights)
         return self.advance(self.from_input(input), h, c)
 
     def advance(self, projected: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:

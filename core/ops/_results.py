@@ -107,7 +107,12 @@ def unwrap_list(
 
 def wrap_many(op: Op, values: Sequence[Any], node: Node | None) -> tuple[Any, ...]:
     """Tensors of an op with several outputs; the first ``op.differentiable`` share the node."""
-    outs = tuple([None if v is None else wrap(as_array(v)) for v in values])
+    outs = tuple(
+        [
+            None if v is None else wrap(v if v.__class__ is np.ndarray else as_array(v))
+            for v in values
+        ]
+    )
     if node is None:
         return outs
     for i, out in enumerate(outs[: op.differentiable]):

@@ -14,6 +14,8 @@ import numpy as np
 from ._declare import Array, op
 from .activation import one_of, sigmoid
 from .join import cat, chunk
+from .matmul import linear, matmul
+from .reduce import _sum
 from .trigonometry import tanh
 
 
@@ -37,18 +39,31 @@ def _recorded(x: Any) -> bool:
 @op(promote="common", outputs=("h", "c_next", "gates", "out"), differentiable=2)
 def _lstm_gates(z: Array, c: Array) -> Any:
     """c' = f c + i g and h' = o tanh(c'): z (N, 4 H) holds i, f, g, o before their functions."""
+    return _lstm_states(z.copy(), c)
+
+
+def _lstm_states(z: Any, c: Any) -> Any:
+    """The same, with the gates in z's own memory."""
     size = c.shape[-1]
-    gates = _squashed(z)
-    gates[..., 2 * size : 3 * size] = np.tanh(z[..., 2 * size : 3 * size])
+    new = np.tanh(z[..., 2 * size : 3 * size])
+    gates = np.negative(z, out=z)
+    np.exp(gates, out=gates)
+    gates += one_of(z)
+    np.reciprocal(gates, out=gates)
+    gates[..., 2 * size : 3 * size] = new
     c_next = gates[..., size : 2 * size] * c
-    c_next += gates[..., :size] * gates[..., 2 * size : 3 * size]
+    c_next += gates[..., :size] * new
     out = np.tanh(c_next)
     return gates[..., 3 * size :] * out, c_next, gates, out
 
 
 @_lstm_gates.grad
 def _(g, z, c, gates, out):
-    g_h, g_c = g
+    return _lstm_backward(*g, z, c, gates, out)
+
+
+def _lstm_backward(g_h: Any, g_c: Any, z: Any, c: Any, gates: Any, out: Any) -> tuple[Any, Any]:
+    """The gradients of z and c; of Tensors in a graph of their own, from z alone."""
     if not _recorded(z):
         return _lstm_shares(g_h, g_c, c, gates, out)
     i, f, new, o = chunk(z, 4, -1)
@@ -100,6 +115,56 @@ def _(rng):
 def lstm_gates(z: Any, c: Any) -> tuple[Any, Any]:
     """(h', c') of z (N, 4 H), the sum of both products, and c (N, H)."""
     return _lstm_gates(z, c)[:2]  # type: ignore[no-any-return]
+
+
+@op(outputs=("h", "c_next", "gates", "out"), differentiable=2)
+def _lstm_cell(
+    input: Array, hidden: Array, c: Array, weight_ih: Array, weight_hh: Array,
+    bias_ih: Array | None, bias_hh: Array | None,
+) -> Any:  # fmt: skip
+    """``_lstm_gates`` of weight_ih input + bias_ih + weight_hh hidden + bias_hh, as one node."""
+    z = linear(input, weight_ih, bias_ih)
+    z += linear(hidden, weight_hh, bias_hh)
+    return _lstm_states(z, c)
+
+
+@_lstm_cell.grad
+def _(g, input, hidden, c, weight_ih, weight_hh, bias_ih, bias_hh, gates, out, needs):
+    z = None
+    if _recorded(input):
+        z = linear(input, weight_ih, bias_ih) + linear(hidden, weight_hh, bias_hh)
+    slope, g_c = _lstm_backward(*g, z, c, gates, out)
+    turned = slope.T if needs[3] or needs[4] else None
+    bias = _sum(slope, (0,), False) if needs[5] or needs[6] else None
+    return (
+        matmul(slope, weight_ih) if needs[0] else None,
+        matmul(slope, weight_hh) if needs[1] else None,
+        g_c,
+        matmul(turned, input) if needs[3] else None,
+        matmul(turned, hidden) if needs[4] else None,
+        bias,
+        bias,
+    )
+
+
+def _slow_cell(x: Any, h: Any, c: Any, w: Any, u: Any, b: Any, d: Any) -> Any:
+    z = np.einsum("ni,gi->ng", x, w) + np.einsum("nh,gh->ng", h, u)
+    return _slow_lstm(z if b is None else z + b + d, c)
+
+
+@_lstm_cell.samples(reference=_slow_cell, tolerance=1e-11)
+def _(rng):
+    for n, biased in [(2, True), (3, False)]:
+        bias = [rng.normal(size=8) if biased else None for _ in range(2)]
+        yield (rng.normal(size=(n, 3)), rng.normal(size=(n, 2)), rng.normal(size=(n, 2)),
+               rng.normal(size=(8, 3)), rng.normal(size=(8, 2)), *bias)  # fmt: skip
+
+
+def lstm_cell(
+    input: Any, hidden: Any, c: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any, bias_hh: Any
+) -> tuple[Any, Any]:
+    """(h', c') of one step: input (N, I), hidden and c (N, H)."""
+    return _lstm_cell(input, hidden, c, weight_ih, weight_hh, bias_ih, bias_hh)[:2]  # type: ignore[no-any-return]
 
 
 # -- GRU -------------------------------------------------------------------------------------------
