@@ -155,6 +155,38 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 
 
 # -- variance --------------------------------------------------------------------------------------
+@op
+def _var(input: Array, axes: tuple[int, ...], keepdim: bool, degrees: float) -> Array:
+    """The squared distances from the mean over axes, summed and divided by degrees; of real values."""
+    kind = _wide(input.dtype)
+    add: Any = np.add
+    count = math.prod([input.shape[a] for a in axes]) or math.nan
+    off = input - add.reduce(input, axis=axes, dtype=kind, keepdims=True) / kind.type(count)
+    y = add.reduce(np.multiply(off, off, out=off), axis=axes, keepdims=keepdim) / kind.type(degrees)
+    return y if y.dtype is input.dtype else y.astype(input.dtype)
+
+
+@_var.grad
+def _(g, input, axes, keepdim, degrees):
+    count = math.prod(input.shape[a] for a in axes)
+    off = input - _sum(input, axes, True) * (1.0 / count if count else math.nan)
+    return spread(g, input.shape, axes, keepdim) * off * (2.0 / degrees if degrees else math.inf)
+
+
+@_var.samples(reference=lambda x, axes, keepdim, degrees: _slow_var(x, axes, keepdim) / degrees)
+def _(rng):
+    for x, axes, keepdim in _dims(rng):
+        yield x, axes, keepdim, 2.5
+
+
+def _slow_var(x: Any, axes: tuple[int, ...], keepdim: bool) -> Any:
+    def squares(values: list[float]) -> float:
+        middle = math.fsum(values) / len(values)
+        return math.fsum((v - middle) ** 2 for v in values)
+
+    return _loop(squares)(x, axes, keepdim)
+
+
 def var(
     input: Any,
     dim: Any = None,
@@ -174,10 +206,12 @@ def var(
     if isinstance(dim, bool):  # var(x, unbiased), as PyTorch allows
         dim, unbiased = None, dim
     axes = many_dims("var", dim, input.ndim)
-    off = input - mean(input, axes, True) if axes else input * 0
-    count = math.prod(input.shape[a] for a in axes)
+    count = math.prod([input.shape[a] for a in axes])
     degrees = max(count - ((1 if unbiased else 0) if correction is None else correction), 0)
-    return _sum(abs(off) ** 2 if off.dtype.kind == "c" else off * off, axes, keepdim) / degrees
+    if input.dtype.kind != "c" and axes:
+        return _var(input, axes, keepdim, degrees)
+    off = input - mean(input, axes, True) if axes else input * 0
+    return _sum(abs(off) ** 2, axes, keepdim) / degrees
 
 
 def std(
