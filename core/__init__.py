@@ -34,18 +34,19 @@ from .create import (
     arange as arange,
     as_tensor as as_tensor,
     empty as empty,
-    empty_like as empty_like,
     eye as eye,
     from_numpy as from_numpy,
     full as full,
-    full_like as full_like,
-    linspace as linspace,
     ones as ones,
-    ones_like as ones_like,
     tensor as tensor,
     tril as tril,
     triu as triu,
     zeros as zeros,
+)
+from .create_like import (
+    empty_like as empty_like,
+    full_like as full_like,
+    ones_like as ones_like,
     zeros_like as zeros_like,
 )
 from .device import (
@@ -340,7 +341,11 @@ _methods.attach()
 __version__ = "0.1.0"
 
 _LAZY = {
+    "distributions",
+    "array_api",
+    "checkpoint",
     "fft",
+    "func",
     "generation",
     "nn",
     "optim",
@@ -348,6 +353,8 @@ _LAZY = {
     "io",
     "cuda",
     "linalg",
+    "masked",
+    "signal",
     "special",
     "utils",
     "hub",

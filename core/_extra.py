@@ -16,15 +16,28 @@ class Extra:
     steps are the view ops, with their options, that lead from base to the view.
     """
 
-    __slots__ = ("base", "hooks", "retains", "steps", "views")
+    __slots__ = (
+        "accumulated",
+        "accumulator",
+        "base",
+        "hooks",
+        "retains",
+        "steps",
+        "unrecorded",
+        "views",
+    )
 
     base: Tensor | None
     steps: tuple[tuple[Callable[..., Tensor], tuple[Any, ...]], ...]
     views: list[weakref.ref[Tensor]] | None
     hooks: list[Callable[[Tensor], Tensor | None]] | None
+    accumulated: list[Callable[[Tensor], None]] | None  # run when a leaf's grad has been added to
+    accumulator: weakref.ref[Any] | None  # what stands for a leaf in ``next_functions``
+    unrecorded: Tensor | None  # of a view made under no_grad: the tensor it is a view of
 
     def __init__(self) -> None:
-        self.base = self.views = self.hooks = None
+        self.base = self.views = self.hooks = self.accumulated = self.accumulator = None
+        self.unrecorded = None
         self.steps, self.retains = (), False
 
 

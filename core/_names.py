@@ -19,14 +19,141 @@ class Names(NamedTuple):
 
 
 FILES = {
+    "_printing": Names("get_printoptions printoptions set_printoptions"),
+    "amp.autocast_mode": Names(
+        "autocast autocast_decrement_nesting autocast_increment_nesting clear_autocast_cache "
+        "get_autocast_dtype is_autocast_cache_enabled is_autocast_enabled set_autocast_cache_enabled "
+        "set_autocast_dtype set_autocast_enabled"
+    ),
+    "amp.grad_scaler": Names("GradScaler"),
+    "autograd.anomaly_mode": Names("is_anomaly_check_nan_enabled is_anomaly_enabled"),
+    "create_line": Names("linspace logspace scalar_tensor"),
+    "dtypes": Names("cdouble cfloat"),
+    "facts": Names(
+        "dtype e get_default_device inf is_floating_point is_nonzero is_signed is_tensor nan newaxis "
+        "numel pi set_default_device",
+        "is_nonzero is_signed",
+    ),
+    "func": Names("vmap"),
+    "inplace": Names("fill_ zero_"),
+    "interop": Names(
+        "asarray from_dlpack frombuffer",
+        "__array_interface__ __array_namespace__ __dlpack__ __dlpack_device__ to_device",
+    ),
+    "limits": Names("finfo iinfo"),
+    "legacy": Names(
+        "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor"
+        " LongTensor ShortTensor"
+    ),
     "linalg": Names("det matrix_exp matrix_power slogdet", "det matrix_exp matrix_power slogdet"),
+    "memory": Names(
+        "channels_last channels_last_3d contiguous_format empty_permuted empty_strided layout "
+        "memory_format preserve_format strided",
+        "new_empty_strided",
+    ),
+    "nn._inplace": Names("bilinear celu_ relu_ rrelu_ selu_ threshold_"),
+    "ops.adaptive": Names("adaptive_avg_pool1d"),
+    "ops.avg_pool": Names("avg_pool1d"),
+    "ops.conjugates": Names(
+        "conj_physical resolve_conj resolve_neg",
+        "conj_physical resolve_conj resolve_neg",
+        "conj_physical",
+    ),
+    "ops.conv": Names("conv1d conv2d conv3d"),
+    "ops.conv_transpose": Names("conv_transpose1d conv_transpose2d conv_transpose3d"),
+    "ops.copies": Names(
+        "alias_copy detach_copy expand_copy narrow_copy permute_copy select_copy slice_copy split_copy "
+        "split_with_sizes split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy "
+        "unfold_copy unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze_copy "
+        "view_as_complex_copy view_as_real_copy view_copy",
+        "narrow_copy split_with_sizes unsafe_chunk unsafe_split unsafe_split_with_sizes",
+    ),
+    "ops.diagonals": Names(
+        "diag diag_embed diagflat diagonal diagonal_copy diagonal_scatter tril_indices triu_indices",
+        "diag diag_embed diagflat diagonal diagonal_scatter fill_diagonal_",
+    ),
+    "ops.draws": Names("binomial poisson", "cauchy_ exponential_ geometric_ log_normal_"),
+    "ops.hashing": Names("hash_tensor", "hash_tensor"),
+    "ops.histogram": Names("bincount histc histogram histogramdd", "bincount histc histogram"),
+    "ops.inplace_views": Names(
+        "",
+        "apply_ map2_ map_ resize_ resize_as_ squeeze_ swapaxes_ swapdims_ t_ transpose_ unsqueeze_",
+    ),
+    "ops.layer_norm": Names("rms_norm"),
+    "ops.linalg_lapack": Names(
+        "geqrf lu lu_solve orgqr ormqr triangular_solve",
+        "geqrf lu lu_solve orgqr ormqr triangular_solve",
+    ),
     "ops.linalg_legacy": Names(
         "cholesky cholesky_inverse cholesky_solve cross inverse logdet lu_unpack pinverse qr svd vdot",
         "cholesky cholesky_inverse cholesky_solve cross inverse logdet pinverse qr svd vdot",
     ),
     "ops.linalg_products": Names("chain_matmul trace", "trace"),
+    "ops.lowrank": Names("pca_lowrank svd_lowrank"),
+    "ops.max_pool": Names("max_pool1d max_pool2d max_pool3d"),
+    "ops.memory_facts": Names(
+        "get_device is_same_size",
+        "get_device is_same_size is_set_to ndimension storage_offset where",
+    ),
+    "ops.native_calls": Names(
+        "constant_pad_nd grid_sampler_2d grid_sampler_3d native_batch_norm native_channel_shuffle "
+        "native_group_norm native_layer_norm"
+    ),
+    "ops.pairwise": Names(
+        "clamp_max clamp_min copysign float_power fmax fmin frexp gcd heaviside hypot lcm ldexp "
+        "logaddexp2 nextafter",
+        "__rdiv__ clamp_max clamp_min copysign float_power fmax fmin frexp gcd heaviside hypot lcm "
+        "ldexp logaddexp2 nextafter",
+        "clamp_max clamp_min copysign float_power gcd heaviside hypot lcm ldexp nextafter",
+    ),
+    "ops.predicates": Names("isneginf isposinf isreal signbit", "isneginf isposinf isreal signbit"),
+    "ops.quantiles": Names(
+        "kthvalue median mode msort nanmedian nanquantile quantile",
+        "kthvalue median mode msort nanmedian nanquantile quantile",
+    ),
+    "ops.running": Names("cummax cummin logcumsumexp", "cummax cummin logcumsumexp"),
+    "ops.scatter": Names(
+        "fill index_copy index_fill masked_scatter put select_scatter slice_scatter",
+        "index_copy index_fill masked_scatter put select_scatter slice_scatter",
+        "index_copy index_fill masked_scatter put",
+    ),
+    "ops.scatter_reduce": Names(
+        "index_reduce scatter_reduce", "index_reduce scatter_reduce", "index_reduce scatter_reduce"
+    ),
+    "ops.search": Names(
+        "bucketize isin searchsorted unique unique_consecutive", "unique unique_consecutive"
+    ),
+    "ops.shifts": Names(
+        "bitwise_left_shift bitwise_right_shift",
+        "bitwise_left_shift bitwise_right_shift",
+        "bitwise_left_shift bitwise_right_shift",
+    ),
+    "ops.sliding": Names("adjoint", "H adjoint mH unfold"),
     "ops.special_gamma": Names("lgamma mvlgamma", "lgamma mvlgamma", "lgamma mvlgamma"),
     "ops.special_gammainc": Names("igamma igammac", "igamma igammac", "igamma igammac"),
+    "ops.statistics": Names(
+        "corrcoef cov cumulative_trapezoid dist gradient renorm trapezoid trapz",
+        "corrcoef cov dist renorm",
+        "renorm",
+    ),
+    "ops.strided": Names(
+        "as_strided as_strided_copy as_strided_scatter", "as_strided as_strided_scatter"
+    ),
+    "ops.toplevel": Names(
+        "adaptive_max_pool1d affine_grid_generator alpha_dropout alpha_dropout_ batch_norm convolution "
+        "dropout dropout_ embedding embedding_renorm_ feature_alpha_dropout feature_alpha_dropout_ "
+        "feature_dropout feature_dropout_ grid_sampler group_norm instance_norm layer_norm"
+    ),
+    "ops.toplevel_losses": Names(
+        "binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss hinge_embedding_loss kl_div "
+        "margin_ranking_loss poisson_nll_loss triplet_margin_loss"
+    ),
+    "ops.tuples": Names(
+        "argwhere block_diag cartesian_prod combinations fliplr flipud nonzero_static tensordot "
+        "unravel_index",
+        "argwhere fliplr flipud nonzero_static sum_to_size",
+    ),
+    "ops.with_indices": Names("conv_tbc max_pool1d_with_indices"),
     "serialization": Names("load save"),
     "special": Names(
         "digamma erfc erfinv i0 logit polygamma sinc xlogy",

@@ -34,6 +34,7 @@ float32 = np.dtype(np.float32)
 float64 = np.dtype(np.float64)
 complex64 = np.dtype(np.complex64)
 complex128 = np.dtype(np.complex128)
+cfloat, cdouble = complex64, complex128
 
 BOOL, INTEGER, FLOAT, COMPLEX = range(4)
 
@@ -116,9 +117,13 @@ def is_floating_point(dtype: DType) -> bool:
     return CATEGORY[dtype] == FLOAT
 
 
-def is_complex(dtype: DType) -> bool:
-    """Whether dtype is a complex type."""
-    return CATEGORY[dtype] == COMPLEX
+def is_complex(input: Any) -> bool:
+    """Whether a tensor's element type, or an element type itself, is complex.
+
+    >>> is_complex(complex64), is_complex(np.ones(2))
+    (True, False)
+    """
+    return CATEGORY[as_dtype(getattr(input, "dtype", input))] == COMPLEX
 
 
 @cache

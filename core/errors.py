@@ -29,8 +29,16 @@ class LinAlgError(OpError):
     """A matrix the operation has no result for: singular, not positive-definite, no convergence."""
 
 
+class UndefinedError(OpError, NotImplementedError):
+    """A quantity that has no closed form here, or does not exist. NotImplementedError, as in PyTorch."""
+
+
 class DeviceError(OpError):
     """Tensors on different devices, or a device that this machine does not have."""
+
+
+class ExportError(OpError, BufferError):
+    """Memory that cannot be handed to another library; BufferError is what DLPack's users catch."""
 
 
 class OutOfBoundsError(SensoriumError, IndexError):
@@ -76,6 +84,10 @@ class DecodeError(FormatError):
 
 class TokenizerError(FormatError):
     """A tokenizer's file is damaged or unsafe, or its library gave up on a text."""
+
+
+class CheckpointError(SensoriumError, OSError):
+    """A run cannot be saved or resumed: folder in use, disk full, no checkpoint that is whole."""
 
 
 # -- hub -----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """sensorium.fft: discrete Fourier transforms, their frequencies, and shifts.
 
-Follows ``torch.fft``. Left out: hfft2, ihfft2, hfftn, ihfftn, and ``out=``.
+Follows ``torch.fft``.
 
 >>> import sensorium as sn
 >>> t = sn.arange(8) / 8
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .create import _finish
+from .create import finish
 from .dtypes import FLOAT, as_dtype, default_of
 from .errors import ShapeError
 from .ops._dims import many_dims
@@ -29,8 +29,12 @@ from .ops.fft import (
 from .ops.fftn import (
     fft2,
     fftn,
+    hfft2,
+    hfftn,
     ifft2,
     ifftn,
+    ihfft2,
+    ihfftn,
     irfft2,
     irfftn,
     rfft2,
@@ -46,11 +50,15 @@ __all__ = [
     "fftn",
     "fftshift",
     "hfft",
+    "hfft2",
+    "hfftn",
     "ifft",
     "ifft2",
     "ifftn",
     "ifftshift",
     "ihfft",
+    "ihfft2",
+    "ihfftn",
     "irfft",
     "irfft2",
     "irfftn",
@@ -67,7 +75,7 @@ def _frequencies(
     if n < 1:
         raise ShapeError(f"{name}: want at least 1 value, got n = {n}")
     wanted = default_of(FLOAT) if dtype is None else as_dtype(dtype)
-    return _finish((whole / (n * d)).astype(wanted), device, requires_grad)
+    return finish((whole / (n * d)).astype(wanted), device, requires_grad)
 
 
 def fftfreq(

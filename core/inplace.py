@@ -42,11 +42,12 @@ def check_writable(name: str, x: Tensor) -> None:
             "use no_grad() to change it in place"
         )
     node = x.node
-    picked = node.edges[0].op if node is not None and node.op is Pick else None
-    if mode.enabled and getattr(picked, "read_only", False):
+    maker: Any = None if node is None else node.edges[0].op if node.op is Pick else node.op
+    if mode.enabled and getattr(maker, "read_only", False):
         raise AutogradError(
-            f"{name}: this value (shape {tuple(x.shape)}) passes the backward hooks of a module "
-            "and cannot be changed in place; use inplace=False, or clone it first"
+            f"{name}: this value (shape {tuple(x.shape)}), made by {maker.name}, is a view whose "
+            "origin would not learn of the write (it passes the backward hooks of a module, or a "
+            "Function returned a view of its input); use inplace=False, or clone it first"
         )
     flags = getattr(x.array, "flags", None)
     if isinstance(x.array, np.ndarray) and not flags.writeable:  # type: ignore[union-attr]
@@ -66,6 +67,7 @@ def store(name: str, x: Tensor, y: Tensor) -> Tensor:
         raise DTypeError(f"{name}: a result of type {y.dtype} does not fit a tensor of {x.dtype}")
     before = _edge(x)
     if y.node is not None:
+        _check_known(name, x)
         _keep_old(x, y.node)
     np.copyto(x.array, y.array, casting="unsafe")
     wrote(x)
@@ -74,12 +76,41 @@ def store(name: str, x: Tensor, y: Tensor) -> Tensor:
     return x
 
 
+def _check_known(name: str, x: Tensor) -> None:
+    """Refuse a recorded write to a view, or a part of one, that was made without recording."""
+    extra = x.extra
+    if extra is not None and extra.base is not None:
+        extra = extra.base.extra
+    if extra is not None and extra.unrecorded is not None:
+        raise AutogradError(
+            f"{name}: this tensor (shape {tuple(x.shape)}) is a view that was made under no_grad, so "
+            f"its base (shape {tuple(extra.unrecorded.shape)}) would not learn of the gradient; make "
+            "the view while recording, or clone it"
+        )
+
+
 def _keep_old(x: Tensor, node: Any) -> None:
-    """Let the node that computes x's new values own a copy of the old ones it saved."""
-    if node.saved.__class__ is tuple and any(v is x.array for v in node.saved):
-        node.saved = tuple(v.copy() if v is x.array else v for v in node.saved)
+    """Let the node that computes x's new values own copies of what it saved of x's memory.
+
+    Unless that was overwritten before: then backward refuses, as it should.
+    """
+    if node.saved.__class__ is not tuple:  # packed by hooks
+        from .autograd.saving import own_copies
+
+        return own_copies(node)
+    memory, fresh = _owner(x.array), node.stamp == sum(c[0] for c in node.cells)
+    if fresh and any(_owner(v) is memory for v in node.saved):
+        node.saved = tuple(v.copy() if _owner(v) is memory else v for v in node.saved)
         node.cells = tuple(c for c in node.cells if c is not x.cell)
         node.stamp = sum(c[0] for c in node.cells)
+    return None
+
+
+def _owner(array: Any) -> Any:
+    """The array whose memory this one is a view of."""
+    while isinstance(array, np.ndarray) and isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def _edge(x: Tensor) -> Any:
@@ -96,9 +127,14 @@ def _continue_from(x: Tensor, y: Tensor) -> None:
     if node is not None and node.cells and any(c is y.cell for c in node.cells):
         node.cells = tuple(cell_of(x) if c is y.cell else c for c in node.cells)
         node.stamp = sum(c[0] for c in node.cells)
-        node.saved = tuple(v.copy() if v is y.array else v for v in node.saved)
-    x.node, x.needs_grad = node, node is not None
+        if node.saved.__class__ is tuple:  # else hooks keep what they made of it
+            node.saved = tuple(v.copy() if v is y.array else v for v in node.saved)
+    before, x.node, x.needs_grad = x.node, node, node is not None
     extra = x.extra
+    if extra is not None and extra.retains:
+        from .autograd.hooks import move_retained
+
+        move_retained(x, before)
     if extra is not None and extra.base is not None:
         _merge_into_base(x, extra.base, extra.steps)
     elif extra is not None and extra.views:
@@ -120,6 +156,20 @@ class _WriteView:
         if isinstance(g, Tensor):
             return outside, inside
         return outside.array, np.array(inside.array)
+
+
+class _Missed:
+    """The op of a view made under no_grad whose base was written with recording since."""
+
+    name, keeps, inputs, outputs, lists = "view", (), ("base",), ("y",), ()
+
+    @staticmethod
+    def pull(g: Any, saved: Any, edges: Any) -> Any:
+        """Always an error: what the view holds has a gradient that nothing leads to."""
+        raise AutogradError(
+            f"backward of view: a view (shape {tuple(g.shape)}) that was made under no_grad is used "
+            "after its base was changed in place while recording; make the view anew"
+        )
 
 
 def _derive(base: Tensor, steps: tuple[Any, ...]) -> Tensor:
@@ -151,6 +201,10 @@ def _renew_views(base: Tensor) -> None:
     extra.views = None  # deriving makes short-lived views that need no note
     with enable_grad():
         for view in [v for ref in refs if (v := ref()) is not None]:
+            if view.extra.unrecorded is not None:  # type: ignore[union-attr]
+                shape, kind = view.array.shape, view.array.dtype
+                view.node, view.needs_grad = Node(_Missed, (_edge(base),), (), shape, kind), True
+                continue
             fresh = _derive(base, view.extra.steps)  # type: ignore[union-attr]
             view.node, view.needs_grad = fresh.node, fresh.needs_grad
     extra.views = refs
@@ -202,6 +256,10 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     tensor([3., 3.])
     """
     check_writable("fill_", self)
+    if mode.enabled and self.needs_grad:  # the gradient ends here, but the graph goes on
+        from .ops.scatter import fill
+
+        return store("fill_", self, fill(self, value))
     return store("fill_", self, _as_source("fill_", self, value).expand(self.shape))
 
 

@@ -2,8 +2,7 @@
 
 Follows ``torch.linalg``: names, arguments, results, element types (float32, float64 and complex ones)
 and gradients. A matrix without a result (singular, not positive-definite) raises ``LinAlgError``,
-which names the operation and the matrix of the batch; the ``_ex`` forms report it instead. Left out:
-ldl_factor, ldl_solve, and ``out=``.
+which names the operation and the matrix of the batch; the ``_ex`` forms report it instead.
 
 >>> import sensorium as sn
 >>> A = sn.tensor([[2.0, 1.0], [1.0, 3.0]])
@@ -31,6 +30,7 @@ from .ops.linalg_decompose import (
     svd,
     svdvals,
 )
+from .ops.linalg_ldl import ldl_factor, ldl_factor_ex, ldl_solve
 from .ops.linalg_norms import (
     cond,
     lstsq,
@@ -68,6 +68,9 @@ __all__ = [
     "householder_product",
     "inv",
     "inv_ex",
+    "ldl_factor",
+    "ldl_factor_ex",
+    "ldl_solve",
     "lstsq",
     "lu",
     "lu_factor",

@@ -22,6 +22,8 @@ from .dtypes import (
     int64,
     uint8,
 )
+from .errors import DTypeError
+from .ops._results import NUMBERS
 from .tensor import Tensor
 
 # -- methods that are the op itself, self as its first argument ----------------------------------
@@ -30,7 +32,7 @@ METHODS = """
     any arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argsort asin asinh atan
     atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or
     bitwise_xor bmm broadcast_to ceil chunk clamp clone conj contiguous cos cosh count_nonzero
-    cumprod cumsum deg2rad diff div dot dsplit eq equal exp exp2 expand expm1 fix flatten flip floor
+    cumprod cumsum deg2rad diff div dot dsplit eq equal erf exp exp2 expand expm1 fix flatten flip floor
     floor_divide fmod frac gather ge greater_equal gt hardshrink hsplit index_add index_put
     index_select inner isclose isfinite isinf isnan istft kron le lerp less_equal log log10 log1p
     log2 log_softmax logaddexp logical_and logical_not logical_or logical_xor logsumexp lt
@@ -58,10 +60,14 @@ ALIASES = {
 }
 
 INPLACE = """
-    abs acos acosh add addbmm addcdiv addcmul addmv addr asin asinh atan atan2 atanh baddbmm ceil
-    clamp cos cosh deg2rad div exp exp2 expm1 floor floor_divide fmod frac index_add index_put lerp
-    log log10 log1p log2 masked_fill mul nan_to_num neg pow rad2deg reciprocal relu remainder round
-    rsqrt scatter scatter_add sgn sigmoid sign sin sinh sqrt square sub tan tanh trunc
+    abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh
+    arctan arctan2 arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or
+    bitwise_xor ceil clamp clip cos cosh cumprod cumsum deg2rad div divide eq erf exp exp2 expm1 fix
+    floor floor_divide fmod frac ge greater greater_equal gt index_add index_put le lerp less
+    less_equal log log10 log1p log2 logical_and logical_not logical_or logical_xor lt masked_fill mul
+    multiply nan_to_num ne neg negative not_equal pow rad2deg reciprocal relu remainder round rsqrt
+    scatter scatter_add sgn sigmoid sign sin sinh sqrt square sub subtract tan tanh tril triu
+    true_divide trunc
 """.split()  # noqa: SIM905
 
 
@@ -103,6 +109,10 @@ def _operand(other: Any) -> bool:
 
 def _swapped(function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Tensor, other: Any) -> Any:
+        if other.__class__ in NUMBERS and self.__class__ not in NUMBERS:
+            return function(other, self)
+        if not isinstance(self, Tensor):
+            raise DTypeError(f"{function.__name__}: want a Tensor, got the number {self!r}")
         return function(other, self) if _operand(other) else NotImplemented
 
     return method
@@ -113,6 +123,18 @@ def _equality(function: Callable[..., Any], otherwise: bool) -> Callable[..., An
         return function(self, other) if _operand(other) else otherwise
 
     return method
+
+
+def _shift(name: str) -> Callable[..., Any]:
+    """A shift, whose file is read on first use."""
+
+    def function(input: Any, other: Any) -> Any:
+        from .ops import shifts
+
+        return getattr(shifts, name)(input, other)
+
+    function.__name__ = name
+    return function
 
 
 _BINARY = {
@@ -127,6 +149,8 @@ _BINARY = {
     "and": ops.bitwise_and,
     "or": ops.bitwise_or,
     "xor": ops.bitwise_xor,
+    "lshift": _shift("bitwise_left_shift"),
+    "rshift": _shift("bitwise_right_shift"),
 }
 
 
@@ -143,8 +167,9 @@ _SPECIAL = {
 def _attach_operators() -> None:
     for name, function in _BINARY.items():
         direct = name in ("add", "sub", "mul", "truediv")  # the hot ones skip the operand check
-        setattr(Tensor, f"__{name}__", function if direct else _plain(function))
-        setattr(Tensor, f"__r{name}__", _swapped(function))
+        hot = function.op.hot if hasattr(function, "op") else function
+        setattr(Tensor, f"__{name}__", hot if direct else _plain(hot))
+        setattr(Tensor, f"__r{name}__", _swapped(hot))
         changed = inplace.inplace(f"__i{name}__", function)
         setattr(Tensor, f"__i{name}__", changed)
     for name, function in _SPECIAL.items():
@@ -159,30 +184,49 @@ def to(
     dtype: Any = None,
     non_blocking: bool = False,
     copy: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """This tensor with another type or on another device; itself if nothing changes.
 
-    ``x.to(dtype)``, ``x.to(device)``, ``x.to(device, dtype)``, ``x.to(other)``.
+    ``x.to(dtype)``, ``x.to(device)``, ``x.to(device, dtype)``, ``x.to(other)``; then, in this order,
+    non_blocking (copies are never left unfinished here) and copy. A result that is not x itself lies
+    in memory in memory_format, or as x does.
 
     >>> import sensorium as sn
     >>> sn.tensor([1.7]).to(sn.int64)
     tensor([1])
     """
+    flags = []
     for value in args:
         if isinstance(value, Tensor):
             device, dtype = value.device, value.dtype
         elif isinstance(value, bool):
-            continue  # non_blocking: copies are never left unfinished here
+            flags.append(value)
         elif isinstance(value, (Device, int)) or (
             isinstance(value, str) and value.partition(":")[0] in ("cpu", "cuda")
         ):
             device = value
         elif value is not None:
             dtype = value
+    copy = copy or (len(flags) > 1 and flags[1])
     x = self if dtype is None else ops.to_dtype(self, as_dtype(dtype))
     if device is not None and not _is_on(x, as_device(device)):
-        return ops.moved(x, as_device(device))
+        x = ops.moved(x, as_device(device))
+    if memory_format is not None:
+        return _to_format(self, x, copy, memory_format)
     return ops.clone(x) if copy and x is self else x
+
+
+def _to_format(before: Tensor, x: Tensor, copy: bool, memory_format: Any) -> Tensor:
+    """x in a memory format: before itself if x is it and lies so already."""
+    from . import memory
+
+    memory.check("to", memory_format)
+    if memory_format is memory.preserve_format:
+        return ops.clone(x) if copy and x is before else x
+    if x is before and not copy and memory.suggested(x.array) is memory_format:
+        return x
+    return ops.clone(x, memory_format)
 
 
 def _is_on(x: Tensor, target: Device) -> bool:
@@ -220,9 +264,9 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
     return to(self, dtype=other.dtype)
 
 
-def _caster(dtype: Any) -> Callable[[Tensor], Tensor]:
-    def method(self: Tensor) -> Tensor:
-        return to(self, dtype=dtype)
+def _caster(dtype: Any) -> Callable[..., Tensor]:
+    def method(self: Tensor, memory_format: Any = None) -> Tensor:
+        return to(self, dtype=dtype, memory_format=memory_format)
 
     method.__doc__ = f"This tensor cast to {dtype}; itself if it is already."
     return method
@@ -252,11 +296,47 @@ def expand_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 def _new(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
-        return make(*size, dtype=dtype or self.dtype, device=device or self.device)
+    def method(
+        self: Tensor,
+        *shape: Any,
+        size: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        layout: Any = None,
+        pin_memory: bool = False,
+    ) -> Tensor:
+        create.check_layout(f"new_{make.__name__}", layout)
+        dtype = self.dtype if dtype is None else dtype
+        device = self.device if device is None else device
+        shape = shape if size is None else (size, *shape)
+        return make(*shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
     method.__doc__ = f"``{make.__name__}`` with this tensor's type and device."
     return method
+
+
+def new_full(
+    self: Tensor,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
+    """``full`` with this tensor's type and device.
+
+    >>> import sensorium as sn
+    >>> sn.ones(1).new_full((2,), 7)
+    tensor([7., 7.])
+    """
+    create.check_layout("new_full", layout)
+    dtype = self.dtype if dtype is None else dtype
+    device = self.device if device is None else device
+    return create.full(size, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def mT(self: Tensor) -> Tensor:
@@ -271,7 +351,8 @@ def attach() -> None:
     for alias, name in ALIASES.items():
         setattr(Tensor, alias, _from_ops(name))
     for name in INPLACE:
-        setattr(Tensor, f"{name}_", inplace.inplace(f"{name}_", _from_ops(name)))
+        function = _from_ops(ALIASES.get(name, name))
+        setattr(Tensor, f"{name}_", inplace.inplace(f"{name}_", function))
     for name, file in _names.METHODS.items():
         setattr(Tensor, name, _Deferred(name, file))
     for name, file in _names.INPLACE.items():
@@ -279,9 +360,9 @@ def attach() -> None:
     for name, dtype in CASTS.items():
         setattr(Tensor, name, _caster(dtype))
     Tensor.bernoulli, Tensor.multinomial = random.bernoulli, random.multinomial  # type: ignore[attr-defined]
-    for name in ("zeros", "ones", "empty", "full", "tensor"):
+    for name in ("zeros", "ones", "empty", "tensor"):
         setattr(Tensor, f"new_{name}", _new(getattr(create, name)))
-    for function in (to, cpu, cuda, type_as, view_as, reshape_as, expand_as):
+    for function in (to, cpu, cuda, new_full, type_as, view_as, reshape_as, expand_as):
         setattr(Tensor, function.__name__, function)
     writes: tuple[Any, ...] = (inplace.copy_, inplace.fill_, inplace.zero_, *random.INPLACE)
     for function in writes:

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from .autograd.mode import mode
+from .create import check_layout
 from .device import as_device, device_of, move
-from .dtypes import CATEGORY, FLOAT, INTEGER, as_dtype, default_of, int64
+from .dtypes import CATEGORY, COMPLEX, FLOAT, INTEGER, as_dtype, default_of, int64
 from .errors import DTypeError, OutOfBoundsError, ShapeError
 from .generator import Generator, coins, gauss, integers, source_of, uniform
 from .ops._dims import sizes
@@ -35,7 +37,7 @@ def _float_type(name: str, dtype: Any) -> Any:
 
 
 def _finish(array: Any, device: Any, requires_grad: bool) -> Tensor:
-    out = wrap(move(array, as_device(device)))
+    out = wrap(move(np.asarray(array), as_device(device)))
     out.requires_grad = requires_grad
     return out
 
@@ -187,16 +189,19 @@ def normal(
     *,
     generator: Generator | None = None,
     dtype: Any = None,
+    layout: Any = None,
     device: Any = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """Values of the normal distribution; mean and std are tensors that broadcast, or numbers.
 
-    With two numbers size says the shape. No gradient flows to mean and std.
+    With two numbers size says the shape. The gradient of mean and std is 0, as in PyTorch.
 
     >>> normal(0.0, 1.0, (2, 3)).shape
     sensorium.Size([2, 3])
     """
+    check_layout("normal", layout)
     given = [v for v in (mean, std) if isinstance(v, Tensor)]
     if not given and size is None:
         raise ShapeError("normal: with two numbers say the size: normal(0.0, 1.0, (2, 3))")
@@ -207,7 +212,18 @@ def normal(
     _want_spread("normal", spread)
     wanted = _float_type("normal", dtype)
     drawn = gauss(_sized("normal", (), size), wanted, generator)
-    return _finish((drawn * spread + centre).astype(wanted, copy=False), device, requires_grad)
+    array = np.asarray(drawn * spread + centre).astype(wanted, copy=False)
+    return _from(given, _finish(array, device, requires_grad))
+
+
+def _from(parameters: list[Tensor], drawn: Tensor) -> Tensor:
+    """What was drawn, with a gradient of 0 for parameters that want one."""
+    if mode.enabled and any(t.needs_grad for t in parameters):
+        from .ops.draws import _instead
+
+        for t in parameters:
+            drawn = _instead(t, drawn.array) if t.needs_grad else drawn
+    return drawn
 
 
 def _want_spread(name: str, std: Any) -> None:
@@ -224,10 +240,11 @@ def bernoulli(
     >>> bernoulli(tensor([0.0, 1.0]))
     tensor([0., 1.])
     """
-    drawn = _toss(
-        "bernoulli", tuple(input.shape), _host(input if p is None else p), generator
-    ).astype(input.dtype)
-    return _finish(drawn, input.device, False)
+    if p is None and CATEGORY[input.dtype] < FLOAT:
+        raise DTypeError(f"bernoulli: chances must be of a floating-point type, got {input.dtype}")
+    chance = _host(input if p is None else p)
+    drawn = _toss("bernoulli", tuple(input.shape), chance, generator).astype(input.dtype)
+    return _from([input], _finish(drawn, input.device, False))
 
 
 def _toss(
@@ -262,50 +279,25 @@ def multinomial(
             f"multinomial: want weights (K) or (B, K) of a float type, got {tuple(input.shape)} "
             f"{input.dtype}"
         )
+    from ._categories import check_weights, with_replacement, without_replacement
+
     weights = _host(input).astype(np.float64)
     rows = weights.reshape(-1, weights.shape[-1])
-    _check_weights(rows, num_samples, replacement)
-    draw = _with_replacement if replacement else _without_replacement
+    check_weights(rows, num_samples, replacement)
+    draw = with_replacement if replacement else without_replacement
     drawn = draw(rows, num_samples, source_of(generator)).astype(np.int64)
     return _finish(drawn.reshape((*weights.shape[:-1], num_samples)), input.device, False)
 
 
-def _check_weights(rows: np.ndarray, count: int, replacement: bool) -> None:
-    if count < 1:
-        raise ShapeError(f"multinomial: num_samples must be at least 1, got {count}")
-    if not (np.isfinite(rows).all() and (rows >= 0).all()):
-        raise OutOfBoundsError("multinomial: weights must be finite and at least 0")
-    usable = int((rows > 0).sum(1).min(initial=rows.shape[1]))
-    if usable < (1 if replacement else count):
-        raise OutOfBoundsError(
-            f"multinomial: {count} samples {'with' if replacement else 'without'} replacement from "
-            f"{usable} categories of positive weight"
-        )
-
-
-def _with_replacement(rows: np.ndarray, count: int, source: np.random.Generator) -> np.ndarray:
-    edges = np.cumsum(rows, axis=1)
-    points = source.random((rows.shape[0], count)) * edges[:, -1:]
-    found = [np.searchsorted(e, p, side="right") for e, p in zip(edges, points)]
-    last = [np.flatnonzero(row)[-1] for row in rows]  # rounding must not reach a weight of 0
-    return np.minimum(np.array(found).reshape(len(rows), count), np.array(last, int).reshape(-1, 1))
-
-
-def _without_replacement(rows: np.ndarray, count: int, source: np.random.Generator) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        arrival = source.standard_exponential(rows.shape) / rows
-    return np.argsort(arrival, axis=1, kind="stable")[:, :count]
-
-
 # -- in place ------------------------------------------------------------------------------------
-def _overwrite(name: str, x: Tensor, array: Any) -> Tensor:
+def overwrite(name: str, x: Tensor, array: Any) -> Tensor:
     from .inplace import store
 
     drawn = np.asarray(array).astype(x.dtype, copy=False)
-    return store(name, x, wrap(move(drawn, device_of(x.array))))
+    return store(name, x, _from([x], wrap(move(drawn, device_of(x.array)))))
 
 
-def _ready(name: str, x: Tensor, least: int = FLOAT) -> Any:
+def ready(name: str, x: Tensor, least: int = FLOAT) -> Any:
     """The float type to draw in for x, after checking that x may be written."""
     from .inplace import check_writable
 
@@ -323,40 +315,32 @@ def uniform_(
     >>> bool((rand(3).uniform_(5, 6) >= 5).all())
     True
     """
-    dtype = _ready("uniform_", self)
+    dtype = ready("uniform_", self)
     if from_ > to:
         raise OutOfBoundsError(f"uniform_: want from <= to, got from {from_} and to {to}")
     drawn = uniform(tuple(self.shape), dtype, generator)
     if (from_, to) != (0, 1):
-        drawn = drawn * dtype.type(to - from_) + dtype.type(from_)
-    return _overwrite("uniform_", self, drawn)
+        drawn = drawn * dtype.type(to - from_) + _both(dtype, from_)
+    return overwrite("uniform_", self, drawn)
+
+
+def _both(dtype: Any, value: float) -> Any:
+    """The number in this type, in both parts of a complex one."""
+    return dtype.type(complex(value, value) if CATEGORY[dtype] == COMPLEX else value)
 
 
 def normal_(
     self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
-    """Overwrite with values of the normal distribution.
+    """Overwrite with values of the normal distribution; complex ones have mean in both parts.
 
     >>> rand(3).normal_().shape
     sensorium.Size([3])
     """
-    dtype = _ready("normal_", self)
+    dtype = ready("normal_", self)
     _want_spread("normal_", std)
-    drawn = gauss(tuple(self.shape), dtype, generator) * dtype.type(std) + dtype.type(mean)
-    return _overwrite("normal_", self, drawn)
-
-
-def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Overwrite with values of the exponential distribution: density lambd exp(-lambd x).
-
-    >>> bool((rand(3).exponential_(2.0) >= 0).all())
-    True
-    """
-    _ready("exponential_", self)
-    if not lambd > 0:
-        raise OutOfBoundsError(f"exponential_: lambd must be positive, got {lambd}")
-    drawn = np.asarray(source_of(generator).standard_exponential(tuple(self.shape)))
-    return _overwrite("exponential_", self, drawn / lambd)
+    drawn = gauss(tuple(self.shape), dtype, generator) * dtype.type(std) + _both(dtype, mean)
+    return overwrite("normal_", self, drawn)
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
@@ -366,9 +350,9 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
     >>> ones(2).bernoulli_(0.0)
     tensor([0., 0.])
     """
-    _ready("bernoulli_", self, 0)
+    ready("bernoulli_", self, 0)
     drawn = _toss("bernoulli_", tuple(self.shape), _host(p), generator)
-    return _overwrite("bernoulli_", self, drawn)
+    return overwrite("bernoulli_", self, drawn)
 
 
 def random_(
@@ -382,11 +366,11 @@ def random_(
     >>> bool((zeros(9).random_(3) < 3).all())
     True
     """
-    _ready("random_", self, 0)
+    ready("random_", self, 0)
     if to is None:
         from_, to = (0, from_) if from_ else (0, _largest(self.dtype) + 1)
     drawn = integers("random_", int(from_), int(to), tuple(self.shape), self.dtype, generator)
-    return _overwrite("random_", self, drawn)
+    return overwrite("random_", self, drawn)
 
 
 _WHOLE = {"bool": 1, "bfloat16": 2**8, "float16": 2**11, "float32": 2**24}
@@ -397,4 +381,4 @@ def _largest(dtype: Any) -> int:
     return int(np.iinfo(dtype).max) if CATEGORY[dtype] == INTEGER else _WHOLE.get(str(dtype), 2**53)
 
 
-INPLACE = (uniform_, normal_, exponential_, bernoulli_, random_)
+INPLACE = (uniform_, normal_, bernoulli_, random_)

@@ -8,17 +8,16 @@ hooks, and conversion to NumPy and Python. Follows ``torch.Tensor``.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._extra import Extra, Handle
-from .autograd.node import Node, cell_of
+from .autograd.node import Node, Pick, cell_of
 from .device import Device, device_of
 from .dtypes import FLOATING, DType
-from .errors import AutogradError, DeviceError, DTypeError, OutOfBoundsError, ShapeError
+from .errors import AutogradError, DTypeError, OutOfBoundsError, ShapeError
 from .size import Size
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ class Tensor(_Attached):
 
     # NumPy must hand `ndarray * tensor` to our operators instead of looping over the tensor.
     __array_ufunc__ = None
+    __array_priority__ = 1000
 
     def __init__(self, array: Any, requires_grad: bool = False) -> None:
         if isinstance(array, Tensor):
@@ -121,9 +121,13 @@ class Tensor(_Attached):
         array = self.array
         return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
 
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in row-major order without gaps."""
-        return bool(self.array.flags.c_contiguous)
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in row-major order (in memory_format) without gaps."""
+        if memory_format is None:
+            return bool(self.array.flags.c_contiguous)
+        from .memory import follows
+
+        return follows(self.array, memory_format)
 
     def is_floating_point(self) -> bool:
         """Whether the element type is a real float type."""
@@ -172,7 +176,8 @@ class Tensor(_Attached):
     @property
     def grad_fn(self) -> Node | None:
         """The node that made this tensor, or None for a leaf."""
-        return self.node
+        node = self.node
+        return node if node is None or node.op is not Pick else node.edges[0]
 
     @property
     def grad(self) -> Tensor | None:
@@ -213,31 +218,28 @@ class Tensor(_Attached):
         >>> x.sum().backward(); x.grad
         tensor([10.])
         """
-        if not self.needs_grad:
-            raise AutogradError("register_hook: the tensor does not require a gradient")
-        if self.node is None:
-            extra = extra_of(self)
-            extra.hooks = hooks = extra.hooks if extra.hooks is not None else []
-        else:
-            self.node.hooks = hooks = self.node.hooks if self.node.hooks is not None else []
-        hooks.append(hook)
-        return Handle(hooks, hook)
+        from .autograd import hooks
+
+        return hooks.add(self, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Handle:
+        """Call hook with this leaf each time a backward pass has added to its ``grad``.
+
+        >>> import sensorium as sn
+        >>> x = sn.ones(1, requires_grad=True)
+        >>> handle = x.register_post_accumulate_grad_hook(lambda x: print(x.grad))
+        >>> (x * 2).backward()
+        tensor([2.])
+        """
+        from .autograd import hooks
+
+        return hooks.add_accumulated(self, hook)
 
     def retain_grad(self) -> None:
-        """Keep this non-leaf tensor's gradient in ``grad`` during backward."""
-        if not self.needs_grad:
-            raise AutogradError("retain_grad: the tensor does not require a gradient")
-        if self.node is None or extra_of(self).retains:
-            return
-        extra_of(self).retains = True
-        me = weakref.ref(self)
+        """Keep this non-leaf tensor's gradient in ``grad`` during backward, after its hooks."""
+        from .autograd import hooks
 
-        def keep(g: Tensor) -> None:
-            tensor = me()
-            if tensor is not None:
-                tensor._grad = g if tensor._grad is None else tensor._grad + g
-
-        self.register_hook(keep)
+        hooks.retain(self)
 
     @property
     def retains_grad(self) -> bool:
@@ -272,17 +274,14 @@ class Tensor(_Attached):
     # -- to Python and NumPy ---------------------------------------------------------------------
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The elements as a NumPy array that shares this memory (CPU) or is a copy (force, GPU)."""
-        if self.needs_grad and not force:
-            raise AutogradError("numpy: the tensor requires a gradient; call detach() first")
-        if not isinstance(self.array, np.ndarray):
-            if not force:
-                raise DeviceError(f"numpy: the tensor is on {self.device}; call cpu() first")
-            return self.array.get()
-        _tell_exposed(self.array)
-        return self.array
+        from .interop import as_numpy
+
+        return as_numpy(self, force)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
+        from .interop import array_protocol
+
+        return array_protocol(self, dtype, copy)
 
     def item(self) -> Any:
         """The one element as a Python number."""
@@ -343,18 +342,14 @@ class Tensor(_Attached):
         return format(self.item(), spec) if self.array.ndim == 0 else format(str(self), spec)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        if self.node is not None:
-            raise AutogradError("deepcopy: only leaf tensors can be copied deeply; detach() first")
-        out = self._rewrapped(self.array.copy())
-        memo[id(self)] = out
-        if self._grad is not None:
-            out._grad = wrap(self._grad.array.copy())
-        return out
+        from .copying import deepcopied
+
+        return deepcopied(self, memo)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        if self.node is not None:
-            raise AutogradError("pickle: only leaf tensors can be pickled; detach() first")
-        return type(self), (self.array, self.needs_grad)
+        from .copying import reduced
+
+        return reduced(self)
 
     def _rewrapped(self, array: Any) -> Tensor:
         """A leaf of the same class and gradient flag around another array."""
@@ -388,10 +383,3 @@ def _check_dim(op: str, dim: int, ndim: int) -> int:
             f"(want {-max(ndim, 1)} to {max(ndim, 1) - 1})"
         )
     return dim % ndim if ndim else 0
-
-
-def _tell_exposed(array: np.ndarray) -> None:
-    """Memory given to NumPy can change unseen: no cache may trust it from now on."""
-    from .backends.cpu import prepack
-
-    prepack.exposed(array)

@@ -122,7 +122,7 @@ class Case:
         op = self.op
         if rewritable(op.op):
             self.ours = rebuilt(op.op, OURS, self.seeds[1])
-        elif op.name.startswith("__") or not hasattr_path(torch, op.name):
+        elif op.name.startswith("__") or not callable(attribute(torch, op.name)):
             self.ours = resolved(f"Tensor.{op.name}")
         else:
             self.ours = resolved(op.name)
@@ -141,13 +141,11 @@ class Case:
             return (self.ours if ours else self.theirs)(*args, **kwargs)
 
 
-def hasattr_path(value: Any, path: str) -> bool:
-    """Whether a dotted path can be followed."""
+def attribute(value: Any, path: str) -> Any:
+    """What a dotted path names, or None."""
     for name in path.split("."):
-        if not hasattr(value, name):
-            return False
-        value = getattr(value, name)
-    return True
+        value = getattr(value, name, None)
+    return value
 
 
 def guarded(case: Case, sample: Any) -> Any:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 from op_db_compare import Mismatch, flat, order, values
-from torch_twin import OURS, Seeded, rebuilt, rewritable, to_ours, to_torch
+from torch_twin import OURS, Seeded, rebuilt, rewritable, to_ours, to_torch, torch_of
 
 import sensorium as sn
 
-WITHIN = 1e-8
-"""Of the largest element of the gradient, or of 1."""
+WITHIN, WITHIN_SINGLE = 1e-8, 1e-5
+"""Of the largest element of the gradient, or of 1; the latter for inputs of single precision."""
 STEP = 1e-6
 
 
@@ -47,7 +47,7 @@ class Graph:
 
     def starts(self, cotangents: list[np.ndarray], differentiable: bool = False) -> list[Any]:
         """The cotangents as tensors of this library."""
-        made = [sn.Tensor(c.copy()) if self.ours else torch.tensor(c) for c in cotangents]
+        made = [sn.Tensor(c.copy()) if self.ours else torch_of(c) for c in cotangents]
         for weight in made:
             weight.requires_grad = differentiable
         return made
@@ -161,7 +161,8 @@ def same(found: list[np.ndarray], wanted: list[np.ndarray]) -> None:
         with np.errstate(all="ignore"):
             off = np.where(finite, np.abs(a - b), 0)
             odd = ~finite & ~((a == b) | (np.isnan(a) & np.isnan(b)))
-        if odd.any() or not (off <= WITHIN * largest).all():
+        within = WITHIN if a.dtype in (np.float64, np.complex128) else WITHIN_SINGLE
+        if odd.any() or not (off <= within * largest).all():
             place = np.unravel_index(int(np.argmax(np.where(odd, np.inf, off))), a.shape)
             where = tuple(map(int, place))
             raise Mismatch("gradient", f"of input {i} at {where}: {a[place]!r}, want {b[place]!r}")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
 import op_db_compare as compare
 import torch
 from op_db_compare import Mismatch
@@ -111,7 +112,7 @@ def same_out(case: Any, sample: Any) -> None:
     results = wanted if isinstance(wanted, (tuple, list)) else [wanted]
     if not results or not all(isinstance(t, torch.Tensor) for t in results):
         return
-    outs = [sn.Tensor(compare.values(t).copy() * 0) for t in results]
+    outs = [sn.Tensor(np.zeros_like(compare.values(t))) for t in results]
     out = tuple(outs) if isinstance(wanted, (tuple, list)) else outs[0]
     try:
         called(lambda *args, **kwargs: case.ours(*args, out=out, **kwargs), sample, ours=True)

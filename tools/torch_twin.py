@@ -114,6 +114,13 @@ def array_of(tensor: torch.Tensor) -> np.ndarray:
         raise MissingName(name_of(plain.dtype)) from None
 
 
+def torch_of(array: np.ndarray) -> torch.Tensor:
+    """A copy of an array as a PyTorch tensor."""
+    if array.dtype == ml_dtypes.bfloat16:
+        return torch.tensor(array.view(np.int16)).view(torch.bfloat16)
+    return torch.tensor(array)
+
+
 def name_of(constant: Any) -> str:
     """``float32`` of ``torch.float32``; also of layouts and memory formats."""
     return str(constant).removeprefix("torch.")

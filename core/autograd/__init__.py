@@ -9,18 +9,27 @@ from .mode import (
     set_grad_enabled as set_grad_enabled,
 )
 
+_LAZY = {  # the engine needs Tensor, which needs this package
+    "backward": "engine",
+    "grad": "engine",
+    "Function": "function",
+    "once_differentiable": "function",
+    "gradcheck": "checks",
+    "gradgradcheck": "checks",
+    "GradcheckError": "checks",
+    "detect_anomaly": "anomaly_mode",
+    "set_detect_anomaly": "anomaly_mode",
+    "is_anomaly_enabled": "anomaly_mode",
+    "is_anomaly_check_nan_enabled": "anomaly_mode",
+}
+_MODULES = ("anomaly_mode", "functional", "function", "graph")
 
-def __getattr__(name: str) -> object:  # the engine needs Tensor, which needs this package
-    if name in ("backward", "grad"):
-        from . import engine
 
-        return getattr(engine, name)
-    if name in ("Function", "once_differentiable"):
-        from . import function
+def __getattr__(name: str) -> object:
+    from importlib import import_module
 
-        return getattr(function, name)
-    if name in ("gradcheck", "gradgradcheck", "GradcheckError"):
-        from . import checks
-
-        return getattr(checks, name)
-    raise AttributeError(f"module 'sensorium.autograd' has no attribute {name!r}")
+    if name in _LAZY:
+        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@
 ``forward`` runs unrecorded. ``backward`` gets one gradient for each output and returns one for each
 argument of ``forward`` (None where there is none); written with tensor operations it can be
 differentiated again. Follows ``torch.autograd.Function``. Left out: vmap, jvp, ``mark_dirty`` of
-views.
+views, writes to an output that is a view of an input (an error).
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ import numpy as np
 from ..dtypes import FLOATING
 from ..errors import AutogradError, DTypeError, ShapeError
 from ..tensor import Tensor, wrap
-from .engine import as_tensor
+from .handover import as_tensor
 from .mode import mode, no_grad
-from .node import Node, Pick, cell_of
+from .node import Identity, Node, Pick, cell_of
+from .saving import Packed, forget_cells, pack, stack
 
 
 # -- context -------------------------------------------------------------------------------------
@@ -139,7 +140,8 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         shares = found if isinstance(found, tuple) else (found,)
         for share in shares:
             if isinstance(share, Tensor) and share.dtype in FLOATING:
-                share.node = Node(_Once, (None,), (), share.array.shape, share.array.dtype)
+                edges = tuple(map(_edge, grads))
+                share.node = Node(_Once, edges, (), share.array.shape, share.array.dtype)
                 share.needs_grad = True
         return found
 
@@ -169,6 +171,7 @@ class _Recorded:
         self.places: list[int] = []  # of the outputs that have gradients
         self.results: list[Any] = []  # shape and type of every output that is a tensor, or None
         self.keeps_none = not ctx._zeros
+        self.read_only = False  # an output is a view of an input
 
     @property
     def differentiable(self) -> int:
@@ -179,7 +182,7 @@ class _Recorded:
         """The gradients of the arguments, by the user's ``backward``."""
         given = g if isinstance(g, tuple) else (g,)
         raw = not any(isinstance(v, Tensor) for v in given)
-        self.ctx._saved = tuple(_revived(v) for v in saved[0])
+        self.ctx._saved = tuple(revived(v) for v in saved[0])
         try:
             found = self.function.backward(self.ctx, *self._for_every_output(given))
         finally:
@@ -238,7 +241,9 @@ def _record(cls: type[Function], ctx: Context, args: tuple[Any, ...], result: An
     op = _Recorded(cls, ctx, args)
     edges = tuple(_edge(a) for a in args)
     inputs = {id(a) for a in args if isinstance(a, Tensor)}
+    _check_dirty(cls.__name__, ctx, given)
     outs = [_output(cls.__name__, ctx, value, inputs) for value in given]
+    op.read_only = _shares_memory(args, outs)
     op.results = [(o.array.shape, o.array.dtype) if isinstance(o, Tensor) else None for o in outs]
     op.places = [
         i
@@ -250,6 +255,25 @@ def _record(cls: type[Function], ctx: Context, args: tuple[Any, ...], result: An
         _keep(ctx, node, dict(zip(map(id, given), outs)))
     ctx._saved = None
     return tuple(outs) if listed else outs[0]
+
+
+def _check_dirty(name: str, ctx: Context, given: tuple[Any, ...]) -> None:
+    missing = len(ctx._dirty - set(map(id, given)))
+    if missing:
+        raise AutogradError(
+            f"{name}: {missing} of the {len(ctx._dirty)} inputs marked dirty are not among the "
+            f"{len(given)} outputs; what forward changes in place it must return"
+        )
+
+
+def _shares_memory(args: tuple[Any, ...], outs: list[Any]) -> bool:
+    """Whether an output is a view of an input: a write to it would miss the input's graph."""
+    given = {id(a): a.array for a in args if isinstance(a, Tensor)}
+    sources = [a for a in given.values() if isinstance(a, np.ndarray)]
+    made = [o.array for o in outs if isinstance(o, Tensor) and id(o) not in given]
+    return any(
+        np.may_share_memory(m, a) for m in made if isinstance(m, np.ndarray) for a in sources
+    )
 
 
 def _edge(value: Any) -> Any:
@@ -297,9 +321,13 @@ def _keep(ctx: Context, node: Node, outs: dict[int, Any]) -> None:
     """Move the saved tensors to the node, guarded against writes."""
     kept = [None if t is None else outs.get(id(t), t) for t in ctx._saved or ()]
     own = {id(out) for out in outs.values() if isinstance(out, Tensor) and out.node is not None}
-    node.saved = (tuple(_Own(t) if t is not None and id(t) in own else t for t in kept),)
     node.cells = tuple(cell_of(t) for t in kept if t is not None)
     node.stamp = sum(cell[0] for cell in node.cells)
+    if stack.pairs:
+        node.saved = (tuple(packed(t, id(t) in own) for t in kept),)
+        forget_cells(node, [p for p in node.saved[0] if p is not None])
+    else:
+        node.saved = (tuple(_Own(t) if t is not None and id(t) in own else t for t in kept),)
 
 
 class _Own:
@@ -309,10 +337,28 @@ class _Own:
         self.array, self.node = tensor.array, weakref.ref(cast(Node, tensor.node))
 
 
-def _revived(saved: Any) -> Any:
+def packed(tensor: Tensor | None, own: bool) -> Packed | None:
+    """A saved tensor as the hooks in force pack it, and its place in the graph."""
+    if tensor is None:
+        return None
+    made: Packed = pack(tensor.detach())
+    made.edge = weakref.ref(cast(Node, tensor.node)) if own else _edge(tensor)
+    made.own = own
+    return made
+
+
+def revived(saved: Any) -> Any:
+    """A saved tensor again, where it stood in the graph."""
+    if isinstance(saved, Packed):
+        return _placed(wrap(saved.tensor().array), saved.edge() if saved.own else saved.edge)
     if not isinstance(saved, _Own):
         return saved
-    out = wrap(saved.array)
-    out.node = saved.node()
-    out.needs_grad = out.node is not None
+    return _placed(wrap(saved.array), saved.node())
+
+
+def _placed(out: Tensor, edge: Any) -> Tensor:
+    """out as the result of the node, or as the leaf, that edge is."""
+    if isinstance(edge, Tensor):
+        edge = Node(Identity, (edge,), (), out.array.shape, out.array.dtype)
+    out.node, out.needs_grad = edge, edge is not None
     return out

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -20,9 +21,10 @@ class _Mode(threading.local):
 
     enabled = True
     inference = False
+    towards = False  # a pass that computes some gradients only is under way
 
 
-mode = _Mode()
+mode = _flags = _Mode()  # by its second name where a parameter is called mode
 
 
 def is_grad_enabled() -> bool:
@@ -54,6 +56,13 @@ class _GradMode:
         return _GradMode(self._enabled)
 
     def __call__(self, function: F) -> F:
+        if inspect.isclass(function):
+            warnings.warn(
+                f"{type(self).__name__}: decorating a class ({function.__name__}) covers making its "
+                "instances only; decorate the methods that are meant",
+                FutureWarning,
+                stacklevel=2,
+            )
         if inspect.isgeneratorfunction(function):
             return _decorate_generator(self._fresh, function)
 
@@ -71,14 +80,21 @@ def _decorate_generator(manager: Callable[[], Any], function: F) -> F:
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         generator = function(*args, **kwargs)
-        sent: Any = None
+        proceed, value = generator.send, None
         while True:
-            with manager():
-                try:
-                    item = generator.send(sent)
-                except StopIteration as stop:
-                    return stop.value
-            sent = yield item
+            try:
+                with manager():
+                    item = proceed(value)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                proceed, value = generator.send, (yield item)
+            except GeneratorExit:
+                with manager():
+                    generator.close()
+                raise
+            except BaseException as error:  # noqa: BLE001  (the generator's business, all of it)
+                proceed, value = generator.throw, error
 
     return wrapped  # type: ignore[return-value]
 
@@ -111,16 +127,26 @@ class enable_grad(_GradMode):
 
 
 class set_grad_enabled(_GradMode):
-    """Record or do not record, by a flag; acts at once, and as a context manager undoes itself."""
+    """Record or do not record, by a flag; acts at once, and as a context manager undoes itself.
 
-    def __init__(self, mode_: bool) -> None:
-        super().__init__(mode_)
-        self._at_once = mode.enabled
-        mode.enabled = mode_
+    As a decorator it acts only while the function runs.
+    """
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(mode)
+        self._at_once = _flags.enabled
+        _flags.enabled = mode
 
     def __enter__(self) -> None:
         self._before.append(self._at_once)
-        mode.enabled = self._enabled
+        _flags.enabled = self._enabled
+
+    def _fresh(self) -> _GradMode:
+        return _GradMode(self._enabled)
+
+    def __call__(self, function: F) -> F:
+        _flags.enabled = self._at_once
+        return super().__call__(function)
 
 
 class inference_mode(_GradMode):
@@ -129,12 +155,12 @@ class inference_mode(_GradMode):
     Deviation from PyTorch: results are ordinary tensors and may be used for training later.
     """
 
-    def __new__(cls, mode_: bool | Callable[..., Any] = True) -> Any:
-        return cls()(mode_) if callable(mode_) else object.__new__(cls)
+    def __new__(cls, mode: bool | Callable[..., Any] = True) -> Any:
+        return cls()(mode) if callable(mode) else object.__new__(cls)
 
-    def __init__(self, mode_: bool = True) -> None:
-        super().__init__(not mode_)
-        self._inference = mode_
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__(not mode)
+        self._inference = mode
         self._outer: list[bool] = []
 
     def _fresh(self) -> inference_mode:
@@ -144,7 +170,7 @@ class inference_mode(_GradMode):
         self._outer.append(mode.inference)
         mode.inference = self._inference
         self._before.append(mode.enabled)
-        mode.enabled = mode.enabled and not self._inference
+        mode.enabled = not self._inference
 
     def __exit__(self, *exc: object) -> None:
         super().__exit__(*exc)

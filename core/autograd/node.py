@@ -14,15 +14,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import AutogradError
+
+if TYPE_CHECKING:
+    from .._extra import Handle
 
 next_sequence = count().__next__
 """Nodes are numbered as they are made: every consumer of a value is younger than its producer."""
 
-RELEASED: Any = object()
-"""What ``saved`` becomes once a backward pass has used a node and the graph was not retained."""
+
+class _Released:
+    """What ``saved`` becomes once a backward pass has used a node and the graph was not retained."""
+
+    def unpack(self, node: Node) -> Any:
+        """Always an error: the values are gone."""
+        raise AutogradError(
+            f"backward of {node.op.name.strip('_')}: the graph was already used and released; "
+            "pass retain_graph=True to the first backward to go through it twice"
+        )
+
+
+RELEASED: Any = _Released()
 
 
 class Node:
@@ -63,13 +77,40 @@ class Node:
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """The edges as PyTorch shows them: pairs of a node and an output number."""
-        return tuple((edge if isinstance(edge, Node) else None, 0) for edge in self.edges)
+        """The edges as PyTorch shows them: pairs of a node (None: no gradient) and an output number.
+
+        A leaf is shown as its ``AccumulateGrad`` node.
+        """
+        from .hooks import shown
+
+        return tuple(map(shown, self.edges))
+
+    def register_hook(self, fn: Callable[..., Any]) -> Handle:
+        """Call fn(grad_inputs, grad_outputs) when this node's gradients are computed.
+
+        Both are tuples; a tuple that fn returns replaces grad_inputs.
+
+        >>> import sensorium as sn
+        >>> x = sn.ones(1, requires_grad=True)
+        >>> y = x * 3
+        >>> handle = y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 2, None))
+        >>> y.backward(); x.grad
+        tensor([6.])
+        """
+        from .hooks import hooked
+
+        return hooked(self).add_after(fn)
+
+    def register_prehook(self, fn: Callable[..., Any]) -> Handle:
+        """Call fn(grad_outputs) before this node's gradients are computed; a tuple replaces them."""
+        from .hooks import hooked
+
+        return hooked(self).add_before(fn)
 
     def refuse_changed(self, writes: int) -> None:
         """Raise because a value this node saved was overwritten since."""
         raise AutogradError(
-            f"backward of {self.op.name}: a value it needs (one of {', '.join(self.op.keeps)}) was "
+            f"backward of {self.op.name.strip('_')}: a value it needs (one of {', '.join(self.op.keeps)}) was "
             f"changed by an in-place operation: {writes} writes, {self.stamp} when it was saved. "
             "Use the operation without the trailing underscore, or clone the value first"
         )
@@ -104,3 +145,27 @@ class Identity:
     def pull(g: Any, saved: Any, edges: Any) -> tuple[Any, ...]:
         """The gradient itself."""
         return (g,)
+
+
+class GradientEdge(NamedTuple):
+    """A place of the graph without its values: node and number of its output.
+
+    ``get_gradient_edge(x)`` makes it; ``grad`` and ``backward`` take it in place of ``x``.
+    """
+
+    node: Any
+    output_nr: int
+    ownership_token: Any = None
+
+    def edge(self) -> Any:
+        """What the engine calls this place: a node, or the leaf itself."""
+        if self.ownership_token is not None:
+            return self.ownership_token
+        if not isinstance(self.node, Node):
+            return self.node.variable
+        if isinstance(self.node.shape, list):
+            raise AutogradError(
+                f"GradientEdge: {self.node.op.name} has {len(self.node.shape)} outputs; "
+                "get_gradient_edge(tensor) names one of them"
+            )
+        return self.node

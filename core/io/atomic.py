@@ -36,7 +36,7 @@ def atomic_write(path: Path, writer: Callable[[BinaryIO], None]) -> None:
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
     _sweep(folder, name)
-    temporary = os.path.join(folder, _temporary_name(name))
+    temporary = os.path.join(folder, temporary_name(name))
     try:
         _write_synced(temporary, writer)
         os.replace(temporary, target)
@@ -44,7 +44,7 @@ def atomic_write(path: Path, writer: Callable[[BinaryIO], None]) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
 def _write_synced(temporary: str, writer: Callable[[BinaryIO], None]) -> None:
@@ -57,7 +57,7 @@ def _write_synced(temporary: str, writer: Callable[[BinaryIO], None]) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: str) -> None:
+def sync_folder(folder: str) -> None:
     """Make the rename itself durable; Windows cannot open a folder and needs no such step."""
     if os.name == "nt":
         return
@@ -68,7 +68,7 @@ def _sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-def _place() -> str:
+def place() -> str:
     """Names this boot and process-id namespace: only here does a dead process id mean anything."""
     parts = []
     with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id") as file:
@@ -78,28 +78,39 @@ def _place() -> str:
     return f"{zlib.crc32('|'.join(parts).encode()):08x}" if parts else "0"
 
 
-def _temporary_name(name: str) -> str:
-    return f".{name[:120]}.{_place()}.{os.getpid()}.{os.urandom(6).hex()}.tmp"
+def temporary_name(name: str) -> str:
+    """A name beside ``name`` that nobody else has: it says which process of which boot writes it."""
+    return f".{name[:120]}.{place()}.{os.getpid()}.{os.urandom(6).hex()}.tmp"
 
 
 def _sweep(folder: str, name: str) -> None:
     """Remove temporary files of this name whose writer is dead or that are a day old."""
+    for path in stale(folder, name):
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def stale(folder: str, name: str) -> list[str]:
+    """Temporary files and folders of this name whose writer is dead or that are a day old."""
     pattern = re.compile(rf"\.{re.escape(name[:120])}\.([0-9a-f]+)\.(\d+)\.[0-9a-f]{{12}}\.tmp")
+    found = []
     with contextlib.suppress(OSError), os.scandir(folder or ".") as entries:
         for entry in entries:
             match = pattern.fullmatch(entry.name)
-            if match and _is_stale(entry, match[1], int(match[2])):
-                with contextlib.suppress(OSError):
-                    os.unlink(entry.path)
+            with contextlib.suppress(OSError):
+                if match and _is_stale(entry, match[1], int(match[2])):
+                    found.append(entry.path)
+    return found
 
 
-def _is_stale(entry: os.DirEntry[str], place: str, process: int) -> bool:
+def _is_stale(entry: os.DirEntry[str], home: str, process: int) -> bool:
     if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE_SECONDS:
         return True
-    return place != "0" and place == _place() and not _is_alive(process)
+    return home != "0" and home == place() and not is_alive(process)
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

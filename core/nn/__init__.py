@@ -108,6 +108,10 @@ from .loss_likelihood import (
     GaussianNLLLoss as GaussianNLLLoss,
     PoissonNLLLoss as PoissonNLLLoss,
 )
+from .loss_linear import (
+    LinearCrossEntropyLoss as LinearCrossEntropyLoss,
+    LinearCrossEntropyOptions as LinearCrossEntropyOptions,
+)
 from .loss_margin import (
     CosineEmbeddingLoss as CosineEmbeddingLoss,
     HingeEmbeddingLoss as HingeEmbeddingLoss,
@@ -192,8 +196,10 @@ from .rnn import (
     GRUCell as GRUCell,
     LSTMCell as LSTMCell,
     RNNCell as RNNCell,
+    RNNCellBase as RNNCellBase,
 )
 from .sparse import Embedding as Embedding
+from .sync import SyncBatchNorm as SyncBatchNorm
 from .transformer import (
     Transformer as Transformer,
     TransformerDecoder as TransformerDecoder,

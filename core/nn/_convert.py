@@ -51,6 +51,20 @@ class ConvertMethods:
         target = None if device is None else as_device(device)
         return self._apply(lambda t: t.to(device=target, dtype=wanted if _is_float(t) else None))
 
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Any:
+        """Memory on device that nobody has written to, in place of every parameter and buffer.
+
+        For a module whose weights are about to be loaded.
+
+        >>> import sensorium as sn
+        >>> sn.nn.Linear(2, 3).to_empty(device="cpu").weight.shape
+        sensorium.Size([3, 2])
+        """
+        from ..create_like import empty_like
+
+        target = as_device(device)
+        return self._apply(lambda t: empty_like(t, device=target), recurse)
+
     def cpu(self) -> Any:
         """Move to the CPU's memory, in place."""
         return self.to(device="cpu")
@@ -63,21 +77,24 @@ class ConvertMethods:
         """Cast every parameter and buffer, integer ones too, in place."""
         return self._apply(lambda t: t.to(dtype=as_dtype(dst_type)))
 
+    def _cast_floats(self, dtype: Any) -> Any:
+        return self._apply(lambda t: t.to(dtype=dtype) if is_floating_point(t.dtype) else t)
+
     def float(self) -> Any:
-        """Cast floating-point parameters and buffers to float32, in place."""
-        return self.to(float32)
+        """Cast floating-point parameters and buffers to float32, in place; complex ones stay."""
+        return self._cast_floats(float32)
 
     def double(self) -> Any:
-        """Cast floating-point parameters and buffers to float64, in place."""
-        return self.to(float64)
+        """Cast floating-point parameters and buffers to float64, in place; complex ones stay."""
+        return self._cast_floats(float64)
 
     def half(self) -> Any:
-        """Cast floating-point parameters and buffers to float16, in place."""
-        return self.to(float16)
+        """Cast floating-point parameters and buffers to float16, in place; complex ones stay."""
+        return self._cast_floats(float16)
 
     def bfloat16(self) -> Any:
-        """Cast floating-point parameters and buffers to bfloat16, in place."""
-        return self.to(bfloat16)
+        """Cast floating-point parameters and buffers to bfloat16, in place; complex ones stay."""
+        return self._cast_floats(bfloat16)
 
 
 def _told(value: Any, device: Any, dtype: Any) -> tuple[Any, Any]:

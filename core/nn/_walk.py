@@ -118,6 +118,30 @@ class WalkMethods:
             found = found.__dict__[name]
         return found
 
+    def set_submodule(self, target: str, module: Any, strict: bool = False) -> None:
+        """Put module at this dotted name, whose owner exists; strict: only where a module is now.
+
+        >>> import sensorium as sn
+        >>> net = sn.nn.Sequential(sn.nn.Sequential(sn.nn.ReLU()))
+        >>> net.set_submodule("0.0", sn.nn.Tanh())
+        >>> net[0][0]
+        Tanh()
+        """
+        path, _, name = target.rpartition(".")
+        if not name or not isinstance(module, WalkMethods):
+            raise ValueError(
+                f"set_submodule: want a name and a Module, got {target!r} and "
+                f"{type(module).__name__}"
+            )
+        owner = self.get_submodule(path)
+        before = getattr(owner, name, None)
+        if (strict and before is None) or not isinstance(before, (WalkMethods, type(None))):
+            raise AttributeError(
+                f"set_submodule: {type(owner).__name__} has no module {name!r} (of {target!r}); "
+                f"it has {_listing(owner, (MODULE,))}"
+            )
+        owner.add_module(name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter with this dotted name."""
         return self._member("get_parameter", target, (PARAMETER,))

@@ -7,7 +7,8 @@ and other tensors (as buffers) only, not arbitrary objects.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from itertools import groupby
+from typing import Any, Self
 
 from ..errors import OutOfBoundsError
 from ..tensor import Tensor
@@ -180,6 +181,16 @@ class ModuleList(_Numbered):
         super().__init__()
         self.extend(modules if modules is not None else ())
 
+    def __repr__(self) -> str:
+        """Equal neighbours are shown once, with their number."""
+        lines, first = [], 0
+        for text, equal in groupby(map(repr, self)):
+            n = sum(1 for _ in equal)
+            place = f"({first}): " if n == 1 else f"({first}-{first + n - 1}): {n} x "
+            lines.append("\n  " + place + text.replace("\n", "\n  "))
+            first += n
+        return f"{self._get_name()}(" + "".join(lines) + ("\n)" if lines else ")")
+
 
 class ParameterList(_Numbered):
     """Parameters in a list; a Tensor becomes a Parameter, a Buffer a buffer.
@@ -199,7 +210,8 @@ class ParameterList(_Numbered):
         setattr(self, name, _parameter(self, member))
 
     def extra_repr(self) -> str:
-        return "\n".join(f"({name}): {_described(self.__dict__[name])}" for name in self._names())
+        lines = (f"  ({name}): {_described(self.__dict__[name])}" for name in self._names())
+        return "\n".join(lines)
 
 
 class _Named(Module):
@@ -289,6 +301,38 @@ class ParameterDict(_Named):
         if not isinstance(name, str) or (hasattr(self, name) and name not in self._kinds):
             raise KeyError(f"ParameterDict: {name!r} is no name or one of its own attributes")
         setattr(self, name, _parameter(self, member))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The member of this name, or default."""
+        return self.__dict__[key] if key in self else default
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The member of this name, after adding default under it if there was none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def popitem(self) -> tuple[str, Any]:
+        """Take the last one out and return its name and it."""
+        if not len(self):
+            raise KeyError("ParameterDict.popitem: there is nothing in it")
+        key = self._names()[-1]
+        return key, self.pop(key)
+
+    def copy(self) -> ParameterDict:
+        """Another one with the same members."""
+        return ParameterDict(dict(self.items()))
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """A new one with default under each of the names."""
+        return ParameterDict(dict.fromkeys(keys, default))
+
+    def __or__(self, other: Any) -> ParameterDict:
+        return ParameterDict({**dict(self.items()), **dict(other.items())})
+
+    def __ior__(self, other: Any) -> Self:
+        self.update(other)
+        return self
 
     extra_repr = ParameterList.extra_repr
 

@@ -68,6 +68,10 @@ class Linear(Module):
         )
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """A Linear by the name that PyTorch gives the one inside MultiheadAttention."""
+
+
 class Bilinear(Module):
     """y_k = x1^T weight_k x2 + bias_k: (*, in1) and (*, in2) -> (*, out_features).
 

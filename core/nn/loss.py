@@ -75,6 +75,8 @@ class HuberLoss(_Loss):
     """(input - target)^2 / 2 up to a distance of delta, beyond it delta (distance - delta / 2)."""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        if not isinstance(delta, (int, float)):
+            raise TypeError(f"HuberLoss: delta must be an int or a float, got {delta!r}")
         super().__init__(reduction=reduction)
         self.delta = delta
 

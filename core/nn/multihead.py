@@ -1,7 +1,7 @@
 """MultiheadAttention: the module that holds the projections of several attentions.
 
 Follows ``torch.nn.MultiheadAttention``, names and start included; the computation is in
-``sensorium.ops.multihead``. A deviation: ``out_proj`` is a plain Linear, and says so in repr.
+``sensorium.ops.multihead``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..errors import OptionError
 from ..ops.multihead import Heads, attend, check_embed
 from ..tensor import Tensor
 from .init import constant_, xavier_normal_, xavier_uniform_
-from .linear import Linear
+from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
 from .parameter import Parameter
 
@@ -66,7 +66,7 @@ class MultiheadAttention(Module):
         packed = (3 * embed_dim, embed_dim) if self._qkv_same_embed_dim else None
         self._reserve("in_proj_weight", packed, make)
         self._reserve("in_proj_bias", (3 * embed_dim,) if bias else None, make)
-        self.out_proj = Linear(embed_dim, embed_dim, bias=bias, device=device, dtype=dtype)
+        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, **make)
         for name in ("bias_k", "bias_v"):
             self._reserve(name, (1, 1, embed_dim) if add_bias_kv else None, make)
         self._reset_parameters()

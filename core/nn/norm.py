@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import create
 from ..dtypes import int64
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 from ..inplace import wrote
 from ..tensor import Tensor
 from . import functional as F
@@ -113,6 +113,8 @@ class _BatchNorm(_Tracking):
             return function(input, mean, var, self.weight, self.bias, False, 0.0, self.eps)
         if not self.training or not self.track_running_stats:
             mean = var = None
+        if self.eps <= 0:
+            raise OptionError(f"batch_norm: eps must be positive in training, got {self.eps}")
         momentum = self._count_batch() if mean is not None else 0.0
         return function(input, mean, var, self.weight, self.bias, True, momentum, self.eps)
 

@@ -30,7 +30,6 @@ from .arithmetic import (
     maximum as maximum,
     minimum as minimum,
     mul as mul,
-    pow as pow,
     remainder as remainder,
     sub as sub,
     true_divide as true_divide,
@@ -314,6 +313,7 @@ from .polar import (
     view_as_complex as view_as_complex,
     view_as_real as view_as_real,
 )
+from .power import pow as pow
 from .products import (
     cumprod as cumprod,
     cumsum as cumsum,

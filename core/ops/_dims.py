@@ -10,6 +10,8 @@ from ..errors import OutOfBoundsError, ShapeError
 
 def one_dim(op: str, dim: Any, ndim: int) -> int:
     """dim as an index from the front; 0-d arrays accept 0 and -1."""
+    if dim.__class__ is int and -ndim <= dim < ndim:
+        return dim if dim >= 0 else dim + ndim
     limit = max(ndim, 1)
     dim = _integer(op, "dim", dim)
     if not -limit <= dim < limit:

@@ -14,7 +14,7 @@ from ..errors import AutogradError, DeviceError, DTypeError, OptionError
 from ..tensor import Tensor
 
 
-def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
+def with_out(function: Callable[..., Any]) -> Any:
     """Give a function the keyword ``out``: a Tensor, or as many as it has results.
 
     The values are computed, then cast and copied; an ``out`` of another shape is resized. An op gets

@@ -28,6 +28,7 @@ __all__ = [
     "edge_of",
     "explain",
     "link_view",
+    "no_list",
     "no_number",
     "shapes_of",
     "unwrap_list",
@@ -59,6 +60,11 @@ NUMBERS = frozenset((bool, int, float, complex))
 def no_number(op: Op, name: str, value: Any) -> Exception:
     """The error for a number in the place of a tensor."""
     return DTypeError(f"{op.name}: {name} must be a Tensor, got the number {value!r}")
+
+
+def no_list(name: str, value: Any) -> Exception:
+    """The error for one tensor in the place of a list of them."""
+    return DTypeError(f"{name}: want a list of tensors, got one of shape {tuple(value.shape)}")
 
 
 def bare(op: Op, y: Any, a: Any, b: Any) -> Any:
@@ -98,11 +104,18 @@ def unwrap_list(
     """The arrays of a list of tensors, whether any is a Tensor, whether any wants a gradient."""
     if not values:
         raise ShapeError(f"{op.name}: want at least one tensor, got an empty list")
-    tensors = [v for v in values if isinstance(v, Tensor)]
-    arrays = [v.array if isinstance(v, Tensor) else as_input(op, v) for v in values]
-    if promote is not None and len({a.dtype for a in arrays}) > 1:
-        arrays = list(promote(*arrays))
-    return arrays, bool(tensors), any(t.needs_grad for t in tensors)
+    arrays, seen, needs = [], False, False
+    for v in values:
+        if isinstance(v, Tensor):
+            arrays.append(v.array)
+            seen, needs = True, needs or v.needs_grad
+        else:
+            arrays.append(as_input(op, v))
+    if promote is not None:
+        kind = arrays[0].dtype
+        if any(a.dtype is not kind for a in arrays):
+            arrays = list(promote(*arrays))
+    return arrays, seen, needs
 
 
 def wrap_many(op: Op, values: Sequence[Any], node: Node | None) -> tuple[Any, ...]:
@@ -127,7 +140,8 @@ def wrap_many(op: Op, values: Sequence[Any], node: Node | None) -> tuple[Any, ..
 def link_view(out: Tensor, x: Any, x_array: Any, step: tuple[Any, tuple[Any, ...]]) -> None:
     """Tell a view and its base of each other, so that in-place writes reach both graphs.
 
-    Views made under ``no_grad`` share the version count only, as nothing is recorded there.
+    Views made under ``no_grad`` share the version count, as nothing is recorded there; if the base
+    has a graph, it knows of them, so that a recorded write can tell that they missed it.
     """
     owner = out.array.base
     if owner is None or (owner is not x_array and owner is not x_array.base):
@@ -137,6 +151,8 @@ def link_view(out: Tensor, x: Any, x_array: Any, step: tuple[Any, tuple[Any, ...
         cell = x.cell = [0]
     out.cell = cell
     if not mode.enabled:
+        if x.needs_grad or (x.extra is not None and x.extra.unrecorded is not None):
+            _note_unrecorded(out, x)
         return
     out.extra = extra = Extra()
     above = x.extra
@@ -153,6 +169,16 @@ def link_view(out: Tensor, x: Any, x_array: Any, step: tuple[Any, tuple[Any, ...
     views.append(weakref.ref(out))
     if len(views) & (len(views) - 1) == 0 and len(views) > 8:  # prune at powers of two
         views[:] = [ref for ref in views if ref() is not None]
+
+
+def _note_unrecorded(out: Tensor, x: Tensor) -> None:
+    root, above = x, x.extra
+    if above is not None and (above.unrecorded is not None or above.base is not None):
+        root = above.base if above.unrecorded is None else above.unrecorded  # type: ignore[assignment]
+    out.extra = Extra()
+    out.extra.unrecorded = root
+    known = extra_of(root)
+    known.views = [ref for ref in known.views or () if ref() is not None] + [weakref.ref(out)]
 
 
 # -- failures ------------------------------------------------------------------------------------

@@ -196,7 +196,10 @@ def _unwrap(op: Op) -> list[str]:
     """Take the arrays out of the tensors and bring them to a common type."""
     if op.lists:
         n = op.lists[0]
-        return [f"{n} = list({n}); {n}_, _seen, _needs = unwrap_list(op, {n}, promote)"]
+        return [
+            f"if isinstance({n}, Tensor): raise no_list(op.name, {n})",
+            f"{n} = list({n}); {n}_, _seen, _needs = unwrap_list(op, {n}, promote)",
+        ]
     if len(op.inputs) == 1:
         return _unwrap_one(op, op.inputs[0])
     arrays = ", ".join(f"{n}_" for n in op.inputs)

@@ -260,7 +260,8 @@ def silu(input: Array) -> Array:
     >>> sn.nn.functional.silu(sn.tensor([0.0, 10.0]))
     tensor([0.0000, 9.9995])
     """
-    return input * sigmoid(input)
+    e = np.exp(np.negative(input))
+    return np.divide(input, np.add(e, one_of(e), out=e if e.ndim else None))
 
 
 @silu.grad

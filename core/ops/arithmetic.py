@@ -17,7 +17,6 @@ from ..errors import DTypeError
 from ._declare import Array, op
 from ._out import with_out
 from .exponential import conjugate
-from .power import pow as pow
 from .select import where
 
 

@@ -93,7 +93,7 @@ def _check_gather(name: str, shape: Any, index: Any, d: int) -> None:
     _check_within(name, index, d, shape[d])
 
 
-def gather(input: Any, dim: int, index: Any) -> Any:
+def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
     """y[i][j] = input[index[i][j]][j] for dim 0, and so on: picks along dim.
 
     >>> import sensorium as sn
@@ -101,6 +101,8 @@ def gather(input: Any, dim: int, index: Any) -> Any:
     tensor([[1],
             [4]])
     """
+    if sparse_grad:
+        raise DTypeError("gather: there are no sparse gradients: want sparse_grad=False")
     d = one_dim("gather", dim, input.ndim)
     picks = _integers("gather", index)
     if not picks.size:  # of any shape, as in PyTorch

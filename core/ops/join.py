@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from ..errors import DTypeError, ShapeError
+from ..tensor import Tensor
 from ._declare import Array, Arrays, op
-from ._out import with_out
 from ._dims import many_dims, one_dim, sizes
+from ._out import with_out
+from ._results import no_list
 from .gather import index_select
-from .index import narrow, select
+from .index import _view_index, select
 from .shape import expand, reshape
 
 
@@ -38,6 +41,14 @@ def cat(tensors: Arrays, dim: int = 0) -> Array:
     >>> sn.cat([sn.tensor([1, 2]), sn.tensor([3])])
     tensor([1, 2, 3])
     """
+    try:
+        return np.concatenate(tensors, axis=dim)
+    except ValueError:  # a size that does not fit, or an empty tensor to leave out
+        return _joined(tensors, dim)
+
+
+def _joined(tensors: Any, dim: int) -> Any:
+    """``cat`` without the empty tensors of shape (0,), or the error that says what does not fit."""
     joined = [x for x in tensors if x.shape != (0,)] or tensors[:1]
     if joined[0].ndim == 0:
         raise ShapeError("cat: zero-dimensional tensors cannot be joined; use stack")
@@ -80,10 +91,12 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     tensor([[1, 3],
             [2, 4]])
     """
+    if isinstance(tensors, Tensor):
+        raise no_list("stack", tensors)
     tensors = list(tensors)
     if not tensors:
         raise ShapeError("stack: want at least one tensor, got an empty list")
-    return _stack(tensors, one_dim("stack", dim, tensors[0].ndim + 1))
+    return _stack(tensors, one_dim("stack", dim, len(tensors[0].shape) + 1))
 
 
 @op(promote="common", warns=False)
@@ -92,8 +105,9 @@ def _stack(tensors: Arrays, dim: int) -> Array:
     shapes = {x.shape for x in tensors}
     if len(shapes) > 1:
         raise ShapeError(f"stack: want tensors of one shape, got {sorted(shapes)}")
-    place = (slice(None),) * dim + (None,)
-    return np.concatenate([x[place] for x in tensors], axis=dim)
+    shape = tensors[0].shape
+    wide = (*shape[:dim], 1, *shape[dim:])
+    return np.concatenate([x.reshape(wide) for x in tensors], axis=dim)
 
 
 @_stack.grad
@@ -116,8 +130,8 @@ def split(input: Any, split_size: int | Sequence[int], dim: int = 0) -> tuple[An
     >>> sn.split(sn.arange(5), 2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
-    d = one_dim("split", dim, input.ndim)
-    n = input.shape[d]
+    d = one_dim("split", dim, input.array.ndim)
+    n = input.array.shape[d]
     if isinstance(split_size, int):
         if split_size <= 0 and not (split_size == 0 and n == 0):
             raise ShapeError(f"split: split_size must be positive, got {split_size}")
@@ -126,8 +140,8 @@ def split(input: Any, split_size: int | Sequence[int], dim: int = 0) -> tuple[An
         pieces = list(split_size)
         if sum(pieces) != n or min(pieces, default=0) < 0:
             raise ShapeError(f"split: sizes {pieces} do not add up to {n}, the size of dim {d}")
-    starts = [sum(pieces[:i]) for i in range(len(pieces))]
-    return tuple(narrow(input, d, s, m) for s, m in zip(starts, pieces))
+    ends, before = list(accumulate(pieces)), (slice(None),) * d
+    return tuple([_view_index(input, (*before, slice(e - m, e))) for e, m in zip(ends, pieces)])
 
 
 def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:

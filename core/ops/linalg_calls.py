@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import ShapeError
 from ..tensor import wrap
 from . import linalg_factor as factor
+from ._out import with_out
 from .linalg import (
     _det,
     _inv,
@@ -48,6 +49,7 @@ class SolveEx(NamedTuple):
 
 
 # -- determinants and systems ----------------------------------------------------------------------
+@with_out
 def det(A: Any) -> Any:
     """The determinant of every square matrix: (..., n, n) -> (...).
 
@@ -59,6 +61,7 @@ def det(A: Any) -> Any:
     return _det(A)
 
 
+@with_out
 def slogdet(A: Any) -> SLogDet:
     """sign and log |det|: det = sign exp(logabsdet), without overflow; (0, -inf) where it is 0.
 
@@ -70,6 +73,7 @@ def slogdet(A: Any) -> SLogDet:
     return SLogDet(*_slogdet(A))
 
 
+@with_out
 def inv(A: Any) -> Any:
     """The inverse of every square matrix; a singular one raises LinAlgError.
 
@@ -97,6 +101,7 @@ def _where_regular(A: Any, info: Any) -> Any:
     return where(marked, np.eye(A.shape[-1], dtype=A.dtype, like=A.array), A)
 
 
+@with_out
 def inv_ex(A: Any, *, check_errors: bool = False) -> InvEx:
     """``inv`` and, for every matrix, 0 or the place of the zero pivot that makes it singular.
 
@@ -123,6 +128,7 @@ def _is_vector(A: Any, B: Any) -> bool:
     return B.ndim == 1 or (A.ndim - 1 == B.ndim and B.shape == A.shape[:-1])
 
 
+@with_out
 def solve(A: Any, B: Any, *, left: bool = True) -> Any:
     """X with A @ X = B (left) or X @ A = B; B is a batch of matrices or of vectors.
 
@@ -155,6 +161,7 @@ def _check_rows(name: str, A: Any, B: Any) -> None:
         ) from None
 
 
+@with_out
 def solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False) -> SolveEx:
     """``solve`` and, for every matrix, 0 or the place of its zero pivot; nan where singular.
 
@@ -172,6 +179,7 @@ def solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False) -
     return SolveEx(marked[..., 0] if vector else marked, wrap(info))
 
 
+@with_out
 def solve_triangular(
     A: Any, B: Any, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> Any:

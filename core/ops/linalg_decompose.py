@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import LinAlgError, OptionError
 from ..tensor import wrap
 from . import linalg_factor as factor, linalg_spectral as spectral
+from ._out import with_out
 from .linalg import adjoint, check_matrix, check_square, lower_part, upper_part
 from .linalg_calls import _check_rows, _unless, _where_regular, _zero_pivot
 from .matmul import matmul
@@ -72,6 +73,7 @@ class CholeskyEx(NamedTuple):
 
 
 # -- factorisations --------------------------------------------------------------------------------
+@with_out
 def cholesky(A: Any, *, upper: bool = False) -> Any:
     """Lower triangular L with L @ L^H = A (upper: L^H) for positive-definite Hermitian A.
 
@@ -85,6 +87,7 @@ def cholesky(A: Any, *, upper: bool = False) -> Any:
     return adjoint(found) if upper else found
 
 
+@with_out
 def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False) -> CholeskyEx:
     """``cholesky`` and, for every matrix, 0 or the order of the minor that is not positive-definite.
 
@@ -107,6 +110,7 @@ def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False) -> C
     return CholeskyEx(_unless(info, good), wrap(info))
 
 
+@with_out
 def qr(A: Any, mode: str = "reduced") -> QR:
     """Q with orthonormal columns and upper triangular R with Q @ R = A.
 
@@ -139,6 +143,7 @@ def _check_pivot(name: str, pivot: bool) -> None:
         raise OptionError(f"{name}: pivot=False is not available on the CPU, nor in PyTorch")
 
 
+@with_out
 def lu_factor(A: Any, *, pivot: bool = True) -> LUFactor:
     """L and U in one matrix, and the row exchanges, counted from 1, in the order they were made.
 
@@ -151,6 +156,7 @@ def lu_factor(A: Any, *, pivot: bool = True) -> LUFactor:
     return LUFactor(*factor._lu(A, True))
 
 
+@with_out
 def lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = False) -> LUFactorEx:
     """``lu_factor`` and, for every matrix, 0 or the place of the first zero on U's diagonal.
 
@@ -162,9 +168,10 @@ def lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = False) -> L
     info = _zero_pivot(A)
     if check_errors and info.any():
         raise LinAlgError(f"linalg.lu_factor_ex: U has zeros on its diagonal, info {info.tolist()}")
-    return LUFactorEx(*found, wrap(info))
+    return LUFactorEx(found.LU, found.pivots, wrap(info))
 
 
+@with_out
 def lu(A: Any, *, pivot: bool = True) -> PLU:
     """Permutation P, unit lower triangular L and upper triangular U with P @ L @ U = A.
 
@@ -183,6 +190,7 @@ def lu(A: Any, *, pivot: bool = True) -> PLU:
     return PLU(wrap(p), lower_part(packed[..., :k], -1) + wrap(one), upper_part(packed[..., :k, :]))
 
 
+@with_out
 def lu_solve(LU: Any, pivots: Any, B: Any, *, left: bool = True, adjoint: bool = False) -> Any:
     """X with A @ X = B (left) or X @ A = B from A's ``lu_factor``; adjoint: with A^H for A.
 
@@ -223,6 +231,7 @@ def _check_uplo(name: str, uplo: str) -> str:
     return uplo.upper()
 
 
+@with_out
 def eigh(A: Any, UPLO: str = "L") -> Eigen:
     """Eigenvalues, rising, and orthonormal eigenvectors (columns) of Hermitian matrices.
 
@@ -237,6 +246,7 @@ def eigh(A: Any, UPLO: str = "L") -> Eigen:
     return Eigen(*spectral._eigh(A, _check_uplo("linalg.eigh", UPLO)))
 
 
+@with_out
 def eigvalsh(A: Any, UPLO: str = "L") -> Any:
     """Eigenvalues of Hermitian matrices, rising.
 
@@ -248,6 +258,7 @@ def eigvalsh(A: Any, UPLO: str = "L") -> Any:
     return spectral._eigvalsh(A, _check_uplo("linalg.eigvalsh", UPLO))
 
 
+@with_out
 def eig(A: Any) -> Eigen:
     """Complex eigenvalues, in no order, and eigenvectors (columns of norm 1) of square matrices.
 
@@ -259,6 +270,7 @@ def eig(A: Any) -> Eigen:
     return Eigen(*spectral._eig(A))
 
 
+@with_out
 def eigvals(A: Any) -> Any:
     """Complex eigenvalues of square matrices, in no order.
 
@@ -270,6 +282,7 @@ def eigvals(A: Any) -> Any:
     return spectral._eig(A)[0]
 
 
+@with_out
 def svd(A: Any, full_matrices: bool = True, *, driver: str | None = None) -> SVD:
     """U, singular values S, falling, and V^H with U @ diag(S) @ Vh = A.
 
@@ -290,6 +303,7 @@ def _check_driver(name: str, A: Any, driver: str | None) -> None:
         raise OptionError(f"{name}: driver is an option of CUDA tensors, got {driver!r} on the CPU")
 
 
+@with_out
 def svdvals(A: Any, *, driver: str | None = None) -> Any:
     """Singular values, falling: (..., m, n) -> (..., min(m, n)).
 

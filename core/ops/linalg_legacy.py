@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ..errors import DTypeError, ShapeError
 from ..tensor import wrap
 from . import linalg_factor as factor
+from ._out import with_out
 from .exponential import conjugate, log
 from .linalg import adjoint, check_matrix, check_square, lower_part, upper_part
 from .linalg_calls import _check_rows, inv, slogdet
@@ -41,6 +42,7 @@ def logdet(input: Any) -> Any:
     return log(sign) + size
 
 
+@with_out
 def cholesky(input: Any, upper: bool = False) -> Any:
     """``linalg.cholesky``.
 
@@ -51,6 +53,7 @@ def cholesky(input: Any, upper: bool = False) -> Any:
     return _cholesky(input, upper=upper)
 
 
+@with_out
 def cholesky_solve(B: Any, L: Any, upper: bool = False) -> Any:
     """X with A @ X = B from A's Cholesky factor L (upper: from L^H).
 
@@ -66,6 +69,7 @@ def cholesky_solve(B: Any, L: Any, upper: bool = False) -> Any:
     return factor._solve_triangular(adjoint(low), y, True, False)
 
 
+@with_out
 def cholesky_inverse(L: Any, upper: bool = False) -> Any:
     """The inverse of A from its Cholesky factor L (upper: from L^H).
 
@@ -79,6 +83,7 @@ def cholesky_inverse(L: Any, upper: bool = False) -> Any:
     return cholesky_solve(eye(L.shape[-1], dtype=L.dtype, device=L.device), L, upper)
 
 
+@with_out
 def qr(input: Any, some: bool = True) -> QR:
     """``linalg.qr``: reduced (some) or complete.
 
@@ -97,6 +102,7 @@ class SVD(NamedTuple):
     V: Any
 
 
+@with_out
 def svd(input: Any, some: bool = True, compute_uv: bool = True) -> SVD:
     """U, S, V with U @ diag(S) @ V^H = input; some: of the reduced form. U and V are 0 without uv.
 
@@ -124,6 +130,7 @@ def pinverse(input: Any, rcond: Any = 1e-15) -> Any:
     return pinv(input, rtol=rcond)
 
 
+@with_out
 def cross(input: Any, other: Any, dim: int | None = None) -> Any:
     """``linalg.cross``; without dim along the first dimension of 3 elements.
 
@@ -138,6 +145,7 @@ def cross(input: Any, other: Any, dim: int | None = None) -> Any:
     return _cross(input, other, dim=dim)
 
 
+@with_out
 def vdot(input: Any, other: Any) -> Any:
     """The sum of conj(input) * other of two vectors.
 
@@ -153,6 +161,7 @@ def vdot(input: Any, other: Any) -> Any:
     return matmul(conjugate(input), other)
 
 
+@with_out
 def lu_unpack(
     LU_data: Any, LU_pivots: Any, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> PLU:

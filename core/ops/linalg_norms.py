@@ -12,6 +12,7 @@ from ..errors import DTypeError, OptionError, ShapeError
 from ..tensor import wrap
 from . import linalg_spectral as spectral
 from ._dims import many_dims
+from ._out import with_out
 from .cast import to_dtype
 from .exponential import abs
 from .extremes import amax, amin
@@ -36,6 +37,7 @@ def _prepared(name: str, x: Any, dtype: Any) -> Any:
     return x
 
 
+@with_out
 def vector_norm(
     x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Any:
@@ -77,6 +79,7 @@ def _largest(x: Any, dim: int, keepdim: bool = False) -> Any:
     return amax(x, dim, keepdim) if x.shape[dim] else sum(x, dim, keepdim)
 
 
+@with_out
 def matrix_norm(
     A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
 ) -> Any:
@@ -108,6 +111,7 @@ def matrix_norm(
     return found if keepdim else movedim(found, dims, (-2, -1))[..., 0, 0]
 
 
+@with_out
 def norm(
     input: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Any:
@@ -132,6 +136,7 @@ def norm(
     return matrix_norm(input, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
 
 
+@with_out
 def cond(A: Any, p: Any = None) -> Any:
     """norm(A, p) norm(inv(A), p); for p None or 2 the ratio of extreme singular values (inf if 0).
 
@@ -160,6 +165,7 @@ def _limits(A: Any, atol: Any, rtol: Any) -> tuple[Any, Any]:
     return 0.0 if atol is None else atol, rtol
 
 
+@with_out
 def matrix_rank(
     A: Any, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
 ) -> Any:
@@ -181,6 +187,7 @@ def matrix_rank(
     )
 
 
+@with_out
 def pinv(
     A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
 ) -> Any:
@@ -211,6 +218,7 @@ class Lstsq(NamedTuple):
 _DRIVERS = ("gelsy", "gels", "gelsd", "gelss")
 
 
+@with_out
 def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: str | None = None) -> Lstsq:
     """X that minimises ||A @ X - B||, of several the smallest; by the pseudoinverse.
 

@@ -12,6 +12,7 @@ from ..dtypes import FLOATING
 from ..errors import DTypeError, OptionError, ShapeError
 from ..tensor import wrap
 from ._dims import one_dim
+from ._out import with_out
 from .arithmetic import mul
 from .exponential import conjugate
 from .join import stack
@@ -22,6 +23,7 @@ from .reduce import sum
 from .shape import broadcast_tensors, movedim, reshape
 
 
+@with_out
 def matrix_power(A: Any, n: int) -> Any:
     """A @ A @ ... @ A, n times; of the inverse for negative n, the identity for 0.
 
@@ -50,6 +52,7 @@ def _check_power(A: Any) -> None:
         raise ShapeError(f"linalg.matrix_power: want square matrices, got shape {tuple(A.shape)}")
 
 
+@with_out
 def multi_dot(tensors: Sequence[Any]) -> Any:
     """The product of two or more matrices in the order of fewest multiplications.
 
@@ -97,6 +100,7 @@ def _chained(chain: list[Any], splits: dict[tuple[int, int], int], i: int, j: in
     return matmul(_chained(chain, splits, i, k), _chained(chain, splits, k + 1, j))
 
 
+@with_out
 def vecdot(x: Any, y: Any, *, dim: int = -1) -> Any:
     """The sum of conj(x) * y along dim, the others broadcast.
 
@@ -113,6 +117,7 @@ def vecdot(x: Any, y: Any, *, dim: int = -1) -> Any:
     return sum(mul(conjugate(x), y), one_dim("linalg.vecdot", dim, x.ndim))
 
 
+@with_out
 def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
     """The vector product along dim, which has 3 elements; the other dimensions broadcast.
 
@@ -183,6 +188,7 @@ def vander(x: Any, N: int | None = None) -> Any:
     return stack(powers, -1) if n or N else reshape(one, (*x.shape, 0))
 
 
+@with_out
 def tensorinv(A: Any, ind: int = 2) -> Any:
     """The inverse of A as a map from its last dimensions to its first ind ones.
 
@@ -201,6 +207,7 @@ def tensorinv(A: Any, ind: int = 2) -> Any:
     return reshape(inv(reshape(A, (n, n))), rest + first)
 
 
+@with_out
 def tensorsolve(A: Any, B: Any, dims: Any = None) -> Any:
     """X with the products of A and X over A's last dimensions equal to B.
 
@@ -221,6 +228,7 @@ def tensorsolve(A: Any, B: Any, dims: Any = None) -> Any:
     return reshape(solve(reshape(A, (n, n)), reshape(B, (-1,))), shape)
 
 
+@with_out
 def householder_product(A: Any, tau: Any) -> Any:
     """The first n columns of H_1 @ ... @ H_k, H_i = I - tau_i v_i v_i^H, v_i from below A's diagonal.
 
@@ -255,6 +263,7 @@ def reflected(v: Any, tau: Any, y: Any, order: Any) -> Any:
     return y
 
 
+@with_out
 def chain_matmul(*matrices: Any) -> Any:
     """``multi_dot`` of its arguments.
 

@@ -13,12 +13,12 @@ import numpy as np
 from ..errors import DTypeError, OutOfBoundsError, ShapeError
 from ._dims import pair_up
 from .activation import relu
-from .arithmetic import pow
 from .avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
 from .exponential import abs, neg, sign
 from .gather import gather
 from .join import pad
 from .max_pool import max_pool1d, max_pool2d, max_pool3d
+from .power import pow
 from .shape import reshape
 
 _AVG = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}

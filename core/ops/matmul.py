@@ -177,7 +177,7 @@ def _(g, input, shapes):
     rows = _rows(input)  # (n, in)
     if len(shapes[1]) == 1:
         return matmul(_reshape(g, (rows.shape[0],)), rows)
-    return matmul(transpose(_rows(g), 0, 1), rows)  # (out, in)
+    return matmul(_permute(_rows(g), (1, 0)), rows)  # (out, in)
 
 
 @linear.grad("bias")
@@ -208,6 +208,7 @@ def _want_ndim(name: str, ndim: int, *tensors: Any) -> None:
             raise ShapeError(f"{name}: want {ndim} dimensions, got shape {tuple(x.shape)}")
 
 
+@with_out
 def mm(input: Any, mat2: Any) -> Any:
     """The product of two matrices.
 
@@ -219,6 +220,7 @@ def mm(input: Any, mat2: Any) -> Any:
     return matmul(input, mat2)
 
 
+@with_out
 def bmm(input: Any, mat2: Any) -> Any:
     """The products of two batches of matrices: (B, n, k) @ (B, k, m) -> (B, n, m).
 
@@ -232,6 +234,7 @@ def bmm(input: Any, mat2: Any) -> Any:
     return matmul(input, mat2)
 
 
+@with_out
 def mv(input: Any, vec: Any) -> Any:
     """The product of a matrix and a vector.
 
@@ -244,6 +247,7 @@ def mv(input: Any, vec: Any) -> Any:
     return matmul(input, vec)
 
 
+@with_out
 def dot(input: Any, tensor: Any) -> Any:
     """The sum of products of two vectors.
 
@@ -255,6 +259,7 @@ def dot(input: Any, tensor: Any) -> Any:
     return matmul(input, tensor)
 
 
+@with_out
 def outer(input: Any, vec2: Any) -> Any:
     """y[i][j] = input[i] * vec2[j].
 
@@ -267,6 +272,7 @@ def outer(input: Any, vec2: Any) -> Any:
     return _reshape_view(input, (-1, 1)) * vec2
 
 
+@with_out
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """beta input + alpha mat1 @ mat2.
 

@@ -193,4 +193,7 @@ def polar(abs: Any, angle: Any) -> Any:
     >>> sn.polar(sn.tensor([2.0]), sn.tensor([0.0]))
     tensor([2.+0.j])
     """
+    for name, value in (("abs", abs), ("angle", angle)):
+        if not hasattr(value, "dtype"):
+            raise DTypeError(f"polar: {name} must be a Tensor, got {value!r}")
     return complex(abs * cos(angle), abs * sin(angle))

@@ -8,6 +8,7 @@ because that layout is the library's choice and not the caller's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -82,8 +83,9 @@ def view(input: Any, *shape: Any) -> Any:
     """
     if len(shape) == 1 and isinstance(shape[0], (np.dtype, type)):
         return _bits(input, np.dtype(shape[0]))
-    wanted = resolve_shape("view", sizes("view", shape), input.numel(), input.shape)
-    array = input.array
+    wanted, array = sizes("view", shape), input.array
+    if -1 in wanted or math.prod(wanted) != array.size:
+        wanted = resolve_shape("view", wanted, array.size, array.shape)
     if not array.flags.c_contiguous and not _is_channels_last(array):
         shared = array.view()
         try:
@@ -123,15 +125,13 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     >>> sn.flatten(sn.ones(2, 3, 4), 1).shape
     sensorium.Size([2, 12])
     """
-    shape = tuple(input.shape)
-    start, end = (one_dim("flatten", d, len(shape)) for d in (start_dim, end_dim))
+    shape = input.array.shape
+    start, end = one_dim("flatten", start_dim, len(shape)), one_dim("flatten", end_dim, len(shape))
     if start > end:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     if not shape:
         return _reshape(input, (1,))
-    merged = 1
-    for n in shape[start : end + 1]:
-        merged *= n
+    merged = math.prod(shape[start : end + 1])
     return _reshape(input, (*shape[:start], merged, *shape[end + 1 :]))
 
 
@@ -166,8 +166,9 @@ def unsqueeze(input: Any, dim: int) -> Any:
     >>> sn.unsqueeze(sn.ones(3), 0).shape
     sensorium.Size([1, 3])
     """
-    d = one_dim("unsqueeze", dim, input.ndim + 1)
-    return _reshape_view(input, (*input.shape[:d], 1, *input.shape[d:]))
+    shape = input.array.shape
+    d = one_dim("unsqueeze", dim, len(shape) + 1)
+    return _reshape_view(input, (*shape[:d], 1, *shape[d:]))
 
 
 @op(view=True)
@@ -212,9 +213,10 @@ def permute(input: Any, *args: Any, dims: Any = None) -> Any:
     sensorium.Size([4, 2, 3])
     """
     wanted = sizes("permute", args if dims is None else (tuple(dims),))
-    order = tuple(one_dim("permute", d, input.ndim) for d in wanted)
-    if sorted(order) != list(range(input.ndim)):
-        raise ShapeError(f"permute: dims {wanted} are no order of {input.ndim} dimensions")
+    n = input.array.ndim
+    order = tuple([one_dim("permute", d, n) for d in wanted])
+    if len(order) != n or len(set(order)) != n:
+        raise ShapeError(f"permute: dims {wanted} are no order of {n} dimensions")
     return _permute(input, order)
 
 
@@ -225,10 +227,13 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
     >>> sn.transpose(sn.ones(2, 3), 0, 1).shape
     sensorium.Size([3, 2])
     """
-    a, b = (one_dim("transpose", d, input.ndim) for d in (dim0, dim1))
-    order = list(range(input.ndim))
+    n = input.array.ndim
+    a, b = one_dim("transpose", dim0, n), one_dim("transpose", dim1, n)
+    if n == 2:
+        return _permute(input, (1, 0) if a != b else (0, 1))
+    order = list(range(n))
     if order:
-        order[a], order[b] = order[b], order[a]
+        order[a], order[b] = b, a
     return _permute(input, tuple(order))
 
 
@@ -274,9 +279,16 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
 
 
 # -- expand and sum_to ---------------------------------------------------------------------------
+_BUFFERS = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
+
+
 @op(view=True)
 def _expand(input: Array, shape: tuple[int, ...]) -> Array:
     """Dimensions of size 1, and missing leading ones, repeated without a copy."""
+    if input.size == 1 and input.__class__ is np.ndarray and input.dtype in _BUFFERS:
+        y = np.ndarray(shape, input.dtype, input, 0, (0,) * len(shape))  # 2 us sooner
+        y.flags.writeable = False
+        return y
     return np.broadcast_to(input, shape)
 
 
@@ -299,10 +311,10 @@ def expand(input: Any, *shape: Any) -> Any:
     tensor([[1, 1],
             [2, 2]])
     """
-    wanted = sizes("expand", shape)
-    missing = len(wanted) - input.ndim
-    have = (None,) * missing + tuple(input.shape)
-    full = tuple(h if n == -1 else n for n, h in zip(wanted, have))
+    wanted, given = sizes("expand", shape), input.array.shape
+    missing = len(wanted) - len(given)
+    have = (None,) * missing + given
+    full = tuple([h if n == -1 else n for n, h in zip(wanted, have)])
     fits = missing >= 0 and all(n is not None and h in (None, 1, n) for n, h in zip(full, have))
     if not fits:
         raise ShapeError(f"expand: shape {tuple(input.shape)} does not expand to {wanted}")

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ._declare import Array, op
-from ._out import with_out
 from ._erf import _C, _D, _INV_SQRT_PI, _P, _Q, _ratio, _small, erf_array
+from ._out import with_out
 from ._samples import any_sign, each, inside_one
 from .exponential import exp
 

@@ -1,7 +1,6 @@
 """The tape: modes, hooks, retained and recorded graphs, and what it refuses."""
 
 import gc
-import threading
 import weakref
 
 import numpy as np
@@ -218,95 +217,6 @@ def test_hooks_want_a_gradient():
         sn.ones(1).register_hook(print)
     with pytest.raises(AutogradError, match="retain_grad"):
         sn.ones(1).retain_grad()
-
-
-# -- modes ---------------------------------------------------------------------------------------
-def test_modes_nest():
-    x = leaf(1.0)
-    with sn.no_grad():
-        assert not (x * 2).requires_grad
-        with sn.enable_grad():
-            assert (x * 2).requires_grad
-        with sn.set_grad_enabled(True):
-            assert sn.is_grad_enabled()
-        assert not sn.is_grad_enabled()
-    assert sn.is_grad_enabled()
-    with sn.inference_mode():
-        assert sn.is_inference_mode_enabled() and not (x * 2).requires_grad
-
-
-def test_modes_end_with_an_exception():
-    with pytest.raises(KeyError), sn.no_grad():
-        raise KeyError
-    assert sn.is_grad_enabled()
-
-
-def test_modes_decorate_functions():
-    @sn.no_grad()
-    def called(x):
-        return (x * 2).requires_grad
-
-    @sn.no_grad
-    def bare(x):
-        return (x * 2).requires_grad
-
-    @sn.inference_mode()
-    def inferred():
-        return sn.is_inference_mode_enabled()
-
-    assert not called(leaf(1.0)) and not bare(leaf(1.0)) and inferred()
-    assert called.__name__ == "called"
-
-
-def test_modes_hold_in_generators_only_while_they_run():
-    @sn.no_grad()
-    def steps():
-        yield sn.is_grad_enabled()
-        yield sn.is_grad_enabled()
-
-    for enabled in steps():
-        assert not enabled and sn.is_grad_enabled()
-
-
-def test_modes_belong_to_their_thread():
-    seen = {}
-
-    def other():
-        seen["other"] = sn.is_grad_enabled()
-        with sn.no_grad():
-            barrier.wait(5)
-            barrier.wait(5)
-
-    barrier = threading.Barrier(2)
-    with sn.no_grad():
-        thread = threading.Thread(target=other)
-        thread.start()
-        barrier.wait(5)
-    seen["here"] = sn.is_grad_enabled()
-    barrier.wait(5)
-    thread.join()
-    assert seen == {"other": True, "here": True}
-
-
-def test_threads_differentiate_side_by_side():
-    found = []
-
-    def work(k):
-        x = leaf(*range(50))
-        for _ in range(20):
-            y = x
-            for _ in range(5):
-                y = y * k
-            x.grad = None
-            y.sum().backward()
-        found.append((k, x.grad.tolist() == [float(k**5)] * 50))
-
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(1, 5)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert sorted(found) == [(k, True) for k in range(1, 5)]
 
 
 # -- complex -------------------------------------------------------------------------------------

@@ -257,3 +257,122 @@ def test_gradcheck_of_complex_functions():
 def test_gradcheck_wants_something_to_check():
     with pytest.raises(AutogradError, match="no input requires a gradient"):
         gradcheck(lambda x: x, sn.ones(1))
+
+
+# -- what a Function may and must do ----------------------------------------------------------------
+def test_dirty_inputs_must_be_returned():
+    class Forgetful(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            x.mul_(2)
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    with pytest.raises(AutogradError, match="1 of the 1 inputs marked dirty are not among the 1"):
+        Forgetful.apply(leaf(1.0) * 1)
+
+
+def test_once_differentiable_is_an_error_the_second_time():
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx, g):
+            return 2 * ctx.saved_tensors[0] * g
+
+    x, w = leaf(3.0), leaf(2.0)
+    (g,) = grad((Square.apply(x) * w).sum(), x, create_graph=True)
+    assert g.requires_grad
+    with pytest.raises(AutogradError, match="cannot be differentiated again"):
+        grad(g.sum(), w)
+
+
+# -- against PyTorch -----------------------------------------------------------------------------
+def functions(lib):
+    """Functions that use what a context offers, in either library."""
+    said = []
+
+    class Many(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y, n):
+            ctx.save_for_backward(x, y)
+            ctx.n = n
+            whole = x.round()
+            ctx.mark_non_differentiable(whole)
+            return x * y * n, x + y, whole
+
+        @staticmethod
+        def backward(ctx, a, b, c):
+            x, y = ctx.saved_tensors
+            said.append((ctx.needs_input_grad, [v if v is None else v.tolist() for v in (a, b, c)]))
+            return a * y * ctx.n + b, a * x * ctx.n + b, None
+
+    class Lean(lib.autograd.Function):
+        @staticmethod
+        def forward(x, y):
+            return x.exp() * y, y * 2
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.set_materialize_grads(False)
+            ctx.save_for_backward(inputs[1], output[0])
+
+        @staticmethod
+        def backward(ctx, a, b):
+            y, out = ctx.saved_tensors
+            said.append((ctx.needs_input_grad, a is None, b is None))
+            of_y = None if a is None else a * out / y
+            return (None if a is None else a * out), b * 2 if of_y is None else of_y
+
+    class Twice(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x.mul_(2)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    return Many, Lean, Twice, said
+
+
+CONTEXTS = {
+    "all outputs": lambda L, F, x, y: sum(o.sum() for o in F[0].apply(x, y, 3)),
+    "one output": lambda L, F, x, y: F[0].apply(x, y, 3)[1].sum(),
+    "one input": lambda L, F, x, y: F[0].apply(x, y.detach(), 3)[0].sum() + 0 * y.sum(),
+    "lean first": lambda L, F, x, y: F[1].apply(x, y)[0].sum(),
+    "lean second": lambda L, F, x, y: F[1].apply(x, y)[1].sum() + 0 * x.sum(),
+    "dirty": lambda L, F, x, y: (F[2].apply(x * y) * x).sum(),
+    "under others": lambda L, F, x, y: F[1].apply(F[0].apply(x, y, 2)[0].sin(), y)[0].sum(),
+}
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_contexts_equal_torch(name):
+    torch = pytest.importorskip("torch")
+    found = []
+    for lib in (sn, torch):
+        made = functions(lib)
+        x, y = (
+            lib.tensor(v, dtype=lib.float64, requires_grad=True) for v in ([0.4, 1.2], [2.0, -0.5])
+        )
+        total = CONTEXTS[name](lib, made, x, y)
+        firsts = lib.autograd.grad(total, [x, y], create_graph=True)
+        seconds = lib.autograd.grad(
+            sum((g * g).sum() for g in firsts if g.requires_grad) + 0 * (x.sum() + y.sum()), [x, y]
+        )
+        found.append(([g.tolist() for g in (*firsts, *seconds)], made[3]))
+    (ours, ours_said), (theirs, theirs_said) = found
+    assert ours_said[:1] == theirs_said[:1]
+    for a, b in zip(ours, theirs):
+        assert a == pytest.approx(b, rel=1e-12)

@@ -227,9 +227,68 @@ def test_in_place_programs_equal_differences(name):
     assert sn.autograd.gradcheck(lambda x: PROGRAMS[name](x, sn), x)
 
 
-def test_a_column_that_its_own_product_needs_is_noticed():
+def test_a_column_may_be_overwritten_by_a_product_that_needs_it():
+    """The product keeps a copy of the old column; PyTorch refuses."""
     x = leaf(1.0, 2.0, 3.0, 4.0)
     y = (x * 1).reshape(2, 2)
     y[:, 0] = y[:, 1] * y[:, 0]
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 1.0 + 1.0, 4.0, 3.0 + 1.0]
+
+
+def test_a_product_whose_column_was_overwritten_before_is_noticed():
+    x = leaf(1.0, 2.0, 3.0, 4.0)
+    y = (x * 1).reshape(2, 2)
+    product = y[:, 1] * y[:, 0]
+    y[:, 1] = 5.0
+    y[:, 0] = product
     with pytest.raises(AutogradError, match="in-place"):
         y.sum().backward()
+
+
+def test_views_made_under_no_grad_are_not_written_with_recording():
+    """The base would miss the gradient; PyTorch refuses too."""
+    y = leaf(1.0, 2.0) * 1
+    with sn.no_grad():
+        row = y[:1]
+        element = row[0]
+    for view in (row, element, row[:]):
+        with pytest.raises(
+            AutogradError, match=r"made under no_grad, so its base \(shape \(2,\)\)"
+        ):
+            view.mul_(y.sum())
+    assert y.tolist() == [1.0, 2.0]
+    row.mul_(3)  # nothing recorded: the value changes, as asked
+    assert y.tolist() == [3.0, 2.0]
+
+
+def test_views_made_under_no_grad_are_stale_after_a_recorded_write_to_the_base():
+    x = leaf(1.0, 2.0)
+    y = x * 1
+    with sn.no_grad():
+        row = y[:1]
+    y.mul_(5)
+    y.sum().backward(retain_graph=True)
+    with pytest.raises(
+        AutogradError, match="made under no_grad is used after its base was changed"
+    ):
+        (row * 2).sum().backward()
+    with pytest.raises(
+        AutogradError, match="made under no_grad is used after its base was changed"
+    ):
+        sn.autograd.grad((row * 2).sum(), x)
+
+
+def test_an_output_that_is_a_view_of_an_input_is_not_written():
+    class Part(sn.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x[:1]
+
+        @staticmethod
+        def backward(ctx, g):
+            return sn.cat([g, g * 0])
+
+    y = Part.apply(leaf(1.0, 2.0) * 1)
+    with pytest.raises(AutogradError, match="made by Part"):
+        y.mul_(2)

@@ -112,3 +112,113 @@ def test_layout_of_a_matrix():
 
 def test_format_of_one_value():
     assert f"{sn.tensor(3.14159):.2f}" == "3.14"
+
+
+# -- options -------------------------------------------------------------------------------------
+OPTIONS = [
+    {}, {"precision": 2}, {"precision": 8}, {"precision": 0}, {"threshold": 5},
+    {"threshold": 5, "edgeitems": 1}, {"threshold": 3, "edgeitems": 0}, {"edgeitems": 0},
+    {"linewidth": 40}, {"linewidth": 10}, {"linewidth": 120}, {"profile": "short"},
+    {"profile": "full"}, {"sci_mode": True}, {"sci_mode": False}, {"profile": "short", "precision": 6},
+    {"sci_mode": True, "precision": 1, "linewidth": 60},
+]  # fmt: skip
+SIZES = [
+    (),
+    (0,),
+    (0, 2),
+    (2, 0, 3),
+    (1,),
+    (7,),
+    (3, 4),
+    (2, 3, 4),
+    (40,),
+    (9, 9),
+    (8, 1, 8),
+    (1200,),
+]
+TYPES = ["float32", "float64", "float16", "int64", "uint8", "bool", "complex64", "complex128"]
+
+
+@pytest.fixture
+def default_printing():
+    yield
+    sn.set_printoptions(profile="default")
+
+
+def drawn(rng, size, dtype):
+    values = np.asarray(rng.normal(size=size) * rng.choice([1, 1, 1e-5, 1e4]))
+    if dtype == "bool":
+        return values > 0
+    if dtype.startswith("complex"):
+        values = values + 1j * np.asarray(rng.normal(size=size))
+    return (values * 10 % 200 if "int" in dtype else values).astype(dtype)
+
+
+def one_line(text):
+    """Facts on one line: theirs are longer by ``torch.`` and so break earlier."""
+    return re.sub(r",\s+(?=dtype|size|requires)", ", ", text)
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_options_print_like_torch(options, default_printing):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    sn.set_printoptions(**options)
+    torch.set_printoptions(**options)
+    try:
+        for size in SIZES:
+            for dtype in TYPES:
+                a = np.asarray(drawn(rng, size, dtype))
+                ours, theirs = repr(sn.tensor(a)), torch_text(torch.tensor(a))
+                assert one_line(ours) == one_line(theirs)
+    finally:
+        torch.set_printoptions(profile="default")
+
+
+def test_options_are_read_set_and_put_back(default_printing):
+    x = sn.tensor([1.23456])
+    with sn.printoptions(precision=2):
+        assert repr(x) == "tensor([1.23])"
+        assert sn.get_printoptions()["precision"] == 2
+    assert repr(x) == "tensor([1.2346])"
+    sn.set_printoptions(sci_mode=True)
+    assert repr(x) == "tensor([1.2346e+00])"
+    sn.set_printoptions(profile="short", edgeitems=1, threshold=2)
+    assert repr(sn.arange(9)) == "tensor([0,  ..., 8])"
+
+
+def test_an_unknown_profile_or_a_negative_number_is_refused(default_printing):
+    with pytest.raises(
+        ValueError, match=r"profile 'tiny' is not one of \['default', 'short', 'full'\]"
+    ):
+        sn.set_printoptions(profile="tiny")
+    with pytest.raises(ValueError, match="precision must be a number from 0 on, got -1"):
+        sn.set_printoptions(precision=-1)
+
+
+def test_a_subclass_prints_under_its_name():
+    class Marked(sn.Tensor):
+        """A tensor of somebody's own."""
+
+    assert repr(Marked(np.ones(2, np.float32))) == "Marked([1., 1.])"
+
+
+RECORDED = """
+    abs acos acosh amax amin asinh atan ceil clone cos cosh cumsum erf exp exp2 expm1 floor log log10
+    log2 neg prod reciprocal relu round rsqrt sigmoid sign sin sinh softmax sqrt tan
+    tanh trunc
+""".split()  # noqa: SIM905
+ARGUMENTS = {"amax": (0,), "amin": (0,), "cumsum": (0,), "softmax": (0,)}
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_node_that_made_a_tensor_is_named_like_torchs(name):
+    torch = pytest.importorskip("torch")
+    texts = []
+    for lib in (sn, torch):
+        x = lib.tensor([1.25, 1.5], requires_grad=True)
+        texts.append(torch_text(getattr(x, name)(*ARGUMENTS.get(name, ()))))
+    assert texts[0] == texts[1]
+    assert "grad_fn=<" in texts[0]

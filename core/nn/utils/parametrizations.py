@@ -1,6 +1,6 @@
-"""Ready parametrizations: weight_norm and spectral_norm.
+"""Ready parametrizations: weight_norm, spectral_norm and orthogonal.
 
-Keys and formulas follow ``torch.nn.utils.parametrizations``; left out: ``orthogonal``.
+Keys and formulas follow ``torch.nn.utils.parametrizations``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from ... import create
 from ...autograd import no_grad
-from ...errors import OptionError, OutOfBoundsError
+from ...errors import OptionError, OutOfBoundsError, ShapeError
 from ...tensor import Tensor
 from ..conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ..module import Module
@@ -158,3 +158,43 @@ def spectral_norm(
     return register_parametrization(
         module, name, _SpectralNorm(weight, n_power_iterations, dim, eps)
     )
+
+
+# -- orthogonal matrices ---------------------------------------------------------------------------
+_MAPS = ("matrix_exp", "cayley", "householder")
+
+
+def orthogonal(
+    module: Module,
+    name: str = "weight",
+    orthogonal_map: str | None = None,
+    *,
+    use_trivialization: bool = True,
+) -> Module:
+    """Keep name's matrices orthogonal (unitary if complex): Q^H Q = I, or Q Q^H if wide; returns module.
+
+    orthogonal_map: "matrix_exp", "cayley" or "householder"; None: matrix_exp for square or complex
+    ones, else householder. use_trivialization: see ``_Orthogonal``; without it only the householder
+    map lets the tensor be assigned.
+
+    >>> import sensorium as sn
+    >>> q = orthogonal(sn.nn.Linear(3, 5)).weight
+    >>> sn.allclose(q.T @ q, sn.eye(3), atol=1e-5)
+    True
+    """
+    weight = _named_tensor("orthogonal", module, name)
+    if weight.ndim < 2:
+        raise ShapeError(
+            f"orthogonal: want a matrix or a batch of them, got shape {tuple(weight.shape)}"
+        )
+    if orthogonal_map is None:
+        plain = weight.shape[-2] == weight.shape[-1] or weight.is_complex()
+        orthogonal_map = "matrix_exp" if plain else "householder"
+    if orthogonal_map not in _MAPS:
+        raise OptionError(
+            f"orthogonal: orthogonal_map must be one of {_MAPS}, got {orthogonal_map!r}"
+        )
+    from ._orthogonal import _Orthogonal  # with linear algebra, which few programs need
+
+    made = _Orthogonal(weight, orthogonal_map, bool(use_trivialization))
+    return register_parametrization(module, name, made, unsafe=True)

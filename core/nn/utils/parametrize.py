@@ -67,8 +67,7 @@ class ParametrizationList(ModuleList):
         with no_grad():
             start: Any = original
             for module in reversed(list(self)):
-                inverse = getattr(module, "right_inverse", None)
-                start = start if inverse is None else inverse(start)
+                start = _inverted(module, start)
         self._take(start, original)
         if not unsafe:
             _check_kept("register_parametrization", self(), was)
@@ -122,6 +121,15 @@ class ParametrizationList(ModuleList):
         value = first(*self._originals())
         for module in rest:
             value = module(value)
+        return value
+
+
+def _inverted(module: Module, value: Any) -> Any:
+    """module.right_inverse(value); value itself where it has none, or says so when called."""
+    inverse = getattr(module, "right_inverse", None)
+    try:
+        return value if inverse is None else inverse(value)
+    except NotImplementedError:
         return value
 
 
@@ -253,8 +261,7 @@ def _append(module: Module, name: str, parametrization: Module, unsafe: bool) ->
         was = (before.dtype, tuple(before.shape))
         after = parametrization(before)
         _check_kept("register_parametrization", after, was)
-        if hasattr(parametrization, "right_inverse"):
-            _check_kept("right_inverse", parametrization.right_inverse(after), was)
+        _check_kept("right_inverse", _inverted(parametrization, after), was)
     listed = module.parametrizations[name]
     listed.append(parametrization)
     listed.unsafe |= unsafe

@@ -93,7 +93,7 @@ def test_long_names_work(tmp_path):
 
 
 def leftover(tmp_path, process, place=None):
-    name = f".a.{place or atomic._place()}.{process}.{'0' * 12}.tmp"
+    name = f".a.{place or atomic.place()}.{process}.{'0' * 12}.tmp"
     (tmp_path / name).write_bytes(b"half")
     return tmp_path / name
 
