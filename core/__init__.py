@@ -11,6 +11,8 @@ tensor([[ 7., 11.],
 if __name__ != "sensorium":  # imported as "core" from a checkout: a second copy of every class
     raise ImportError("core/ is installed as 'sensorium': run `pip install -e .`")
 
+from typing import Any as _Any
+
 from . import (
     _names,
     autograd as autograd,
@@ -365,7 +367,7 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> object:  # what is not needed at once loads on first use
+def __getattr__(name: str) -> _Any:  # what is not needed at once loads on first use
     if name in _LAZY:
         from importlib import import_module
 

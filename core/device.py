@@ -10,16 +10,23 @@ import numpy as np
 from .errors import DeviceError
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A kind of memory and, for GPUs, which one.
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class device:
+    """A kind of memory and, for GPUs, which one: "cpu", "cuda", "cuda:1", ("cuda", 1) or a GPU's number.
 
-    >>> as_device("cuda:1")
-    device(type='cuda', index=1)
+    >>> device("cuda:1"), device("cuda", 1) == device(1)
+    (device(type='cuda', index=1), True)
+    >>> isinstance(device("cpu"), device)
+    True
     """
 
     type: str
-    index: int | None = None
+    index: int | None
+
+    def __init__(self, type: str | device | int, index: int | None = None) -> None:
+        name, number = _parts(type if index is None else f"{type}:{index}")
+        object.__setattr__(self, "type", name)  # frozen: this is the one time
+        object.__setattr__(self, "index", number)
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -29,14 +36,22 @@ class Device:
         return f"device(type='{self.type}'{index})"
 
 
-CPU = Device("cpu")
+Device = device  # for signatures in which `device` is an argument
 
 
-def device(type: str | Device | int, index: int | None = None) -> Device:
-    """A device by name ("cpu", "cuda", "cuda:1"), by name and index, or by GPU number."""
-    if index is not None:
-        return as_device(f"{type}:{index}")
-    return as_device(type)
+def _parts(value: Any) -> tuple[str, int | None]:
+    """The kind and the index that value names."""
+    if isinstance(value, device):
+        return value.type, value.index
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return "cuda", value
+    name, _, index = str(value).partition(":")
+    if name not in ("cpu", "cuda") or (index and not index.isdecimal()):
+        raise DeviceError(f"device: {value!r} is not 'cpu', 'cuda' or 'cuda:N'")
+    return name, int(index) if index and name == "cuda" else None
+
+
+CPU = device("cpu")
 
 
 def as_device(value: Any) -> Device:
@@ -45,12 +60,8 @@ def as_device(value: Any) -> Device:
         return value
     if value is None:
         return CPU
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return Device("cuda", value)
-    name, _, index = str(value).partition(":")
-    if name not in ("cpu", "cuda") or (index and not index.isdecimal()):
-        raise DeviceError(f"device: {value!r} is not 'cpu', 'cuda' or 'cuda:N'")
-    return Device(name, int(index) if index else None) if name == "cuda" else CPU
+    found = device(value)
+    return CPU if found.type == "cpu" else found
 
 
 def device_of(array: Any) -> Device:

@@ -83,6 +83,8 @@ def _eig(w: Any, v: Any) -> list[Any]:
 
 INVARIANT: dict[str, Callable[..., list[Any]]] = {
     "svd": _svd,
+    "svd_lowrank": _svd,
+    "pca_lowrank": _svd,
     "linalg.svd": lambda u, s, vh: _svd(u, s, _adjoint(vh)),
     "linalg.eigh": _eigh,
     "linalg.eig": _eig,

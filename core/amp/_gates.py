@@ -152,7 +152,7 @@ class Gate:
 class _Place(NamedTuple):
     """A function, its own code, and the code of its gate."""
 
-    function: FunctionType
+    function: Any  # as FunctionType it would be taken for a method
     own: CodeType
     gate: CodeType
 

@@ -183,7 +183,8 @@ class Checkpointer:
                     return checkpoint.step
                 continue
             self._skip(f"{checkpoint.name} ({refused[checkpoint.name]})")
-        return self._nothing(step, found, refused, required)
+        self._nothing(step, found, refused, required)
+        return None
 
     def _read(self, checkpoint: Checkpoint, refused: dict[str, str]) -> dict[str, Any] | None:
         """The states in a checkpoint; None, with a warning, if it is damaged."""

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import OptionError, UndefinedError
-from ..tensor import Tensor
 
 
 class Constraint:
@@ -18,7 +17,7 @@ class Constraint:
     is_discrete: Any = False
     event_dim: Any = 0
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         """Whether each event lies in the region: a bool tensor of the batch shape."""
         raise UndefinedError(f"{type(self).__name__}: this constraint defines no check")
 
@@ -54,7 +53,7 @@ class _Dependent(Constraint):
         dims = self._event_dim if event_dim is NotImplemented else event_dim
         return _Dependent(is_discrete=discrete, event_dim=dims)
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         """Refused: the region is known only of an instance."""
         raise OptionError("constraints.dependent: cannot be checked without its distribution")
 
@@ -110,7 +109,7 @@ class _Independent(Constraint):
         """The base's and those added."""
         return self.base_constraint.event_dim + self.reinterpreted_batch_ndims
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         """Whether all values of each event lie in the base's region."""
         inside = self.base_constraint.check(value)
         if inside.ndim < self.reinterpreted_batch_ndims:
@@ -145,7 +144,7 @@ class MixtureSameFamilyConstraint(Constraint):
         """As of the components."""
         return self.base_constraint.event_dim
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         """Whether each event lies in the region of every component."""
         spread = value.unsqueeze(-1 - self.event_dim)
         inside = self.base_constraint.check(spread)

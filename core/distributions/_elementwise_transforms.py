@@ -67,7 +67,7 @@ class PowerTransform(Transform):
         self.exponent = as_tensor(exponent)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, PowerTransform) and bool((self.exponent == other.exponent).all())
+        return isinstance(other, PowerTransform) and _same(self.exponent, other.exponent)
 
     __hash__ = object.__hash__
 
@@ -249,5 +249,5 @@ class AffineTransform(Transform):
 
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, Tensor) or isinstance(b, Tensor):
-        return a is b or bool((as_tensor(a) == as_tensor(b)).all())
+        return a is b or bool(ops.eq(as_tensor(a), as_tensor(b)).all())
     return a == b

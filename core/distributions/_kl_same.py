@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from .. import ops
-from ..autograd import enable_grad, grad
+from ..autograd import enable_grad
+from ..autograd.engine import grad
 from ..errors import UndefinedError
 from ..ops.special_gamma import digamma, lgamma
 from ..tensor import Tensor

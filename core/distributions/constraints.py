@@ -39,12 +39,12 @@ __all__ = [
 class _Boolean(Constraint):
     is_discrete = True
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return (value == 0) | (value == 1)
 
 
 class _Real(Constraint):
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return ops.isnan(value).logical_not()
 
 
@@ -77,24 +77,24 @@ class _Between(_Bounded):
 class _IntegerInterval(_Between):
     is_discrete = True
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return (value % 1 == 0) & (self.lower_bound <= value) & (value <= self.upper_bound)
 
 
 class _IntegerGreaterThan(_Above):
     is_discrete = True
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return (value % 1 == 0) & (value >= self.lower_bound)
 
 
 class _GreaterThan(_Above):
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return self.lower_bound < value
 
 
 class _GreaterThanEq(_Above):
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return self.lower_bound <= value
 
 
@@ -102,17 +102,17 @@ class _LessThan(_Bounded):
     def __init__(self, upper_bound: Any) -> None:
         self.upper_bound = upper_bound
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return value < self.upper_bound
 
 
 class _Interval(_Between):
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return (self.lower_bound <= value) & (value <= self.upper_bound)
 
 
 class _HalfOpenInterval(_Between):
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return (self.lower_bound <= value) & (value < self.upper_bound)
 
 
@@ -121,7 +121,7 @@ class _OneHot(Constraint):
     is_discrete = True
     event_dim = 1
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         either = (value == 0) | (value == 1)
         return either.all(-1) & (value.sum(-1) == 1)
 
@@ -129,7 +129,7 @@ class _OneHot(Constraint):
 class _Simplex(Constraint):
     event_dim = 1
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return (value >= 0).all(-1) & ((value.sum(-1) - 1).abs() < 1e-6)
 
 
@@ -140,7 +140,7 @@ class _Multinomial(Constraint):
     def __init__(self, upper_bound: Any) -> None:
         self.upper_bound = upper_bound
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
 
 
@@ -158,21 +158,21 @@ def _diagonal(value: Tensor) -> Tensor:
 class _LowerTriangular(Constraint):
     event_dim = 2
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return _all(value.tril() == value)
 
 
 class _LowerCholesky(Constraint):
     event_dim = 2
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         return _all(value.tril() == value) & (_diagonal(value) > 0).all(-1)
 
 
 class _CorrCholesky(Constraint):
     event_dim = 2
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         from ..limits import finfo
 
         slack = float(finfo(value.dtype).eps) * value.shape[-1] * 10  # rounding of the row's norm
@@ -183,7 +183,7 @@ class _CorrCholesky(Constraint):
 class _Square(Constraint):
     event_dim = 2
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         square = value.shape[-2] == value.shape[-1]
         return ops.broadcast_to(_tensor(square, value), tuple(value.shape[:-2]))
 
@@ -195,14 +195,14 @@ def _tensor(value: Any, like: Tensor) -> Tensor:
 
 
 class _Symmetric(_Square):
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         if value.shape[-2] != value.shape[-1]:
             return super().check(value)
         return _all(ops.isclose(value, value.mT, atol=1e-6))
 
 
 class _PositiveSemidefinite(_Symmetric):
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         symmetric = super().check(value)
         if not bool(symmetric.all()):
             return symmetric
@@ -212,7 +212,7 @@ class _PositiveSemidefinite(_Symmetric):
 
 
 class _PositiveDefinite(_Symmetric):
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         symmetric = super().check(value)
         if not bool(symmetric.all()):
             return symmetric
@@ -252,7 +252,7 @@ class _Cat(_Joined):
         """The largest of the parts'."""
         return max(c.event_dim for c in self.cseq)
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         """The parts' answers, joined along dim."""
         _want_dim("cat", self.dim, value)
         checks, start = [], 0
@@ -275,7 +275,7 @@ class _Stack(_Joined):
         most = max(c.event_dim for c in self.cseq)
         return most + 1 if self.dim + most < 0 else most
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Any) -> Any:
         """The slices' answers, stacked along dim."""
         _want_dim("stack", self.dim, value)
         parts = [value.select(self.dim, i) for i in range(value.shape[self.dim])]

@@ -7,6 +7,7 @@ has shape s + batch_shape + event_shape, ``log_prob`` of it s + batch_shape. Fol
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar
 
 from .. import ops
@@ -32,7 +33,11 @@ class Distribution:
     has_rsample: Any = False
     has_enumerate_support: Any = False
     _validate_args: ClassVar[bool] = True
-    arg_constraints: ClassVar[Any]
+
+    def _unknown(self) -> Any:
+        raise self._undefined("arg_constraints")
+
+    arg_constraints: ClassVar[Any] = property(_unknown)
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
@@ -51,7 +56,16 @@ class Distribution:
             self._check_parameters()
 
     def _check_parameters(self) -> None:
-        for name, constraint in self.arg_constraints.items():
+        try:
+            wanted = self.arg_constraints
+        except NotImplementedError:
+            wanted = {}
+            warnings.warn(
+                f"{type(self).__name__}: defines no arg_constraints, so that its parameters are not "
+                "checked; set arg_constraints = {} or pass validate_args=False",
+                stacklevel=3,
+            )
+        for name, constraint in wanted.items():
             if constraints.is_dependent(constraint) or not self._was_given(name):
                 continue
             value = getattr(self, name)
@@ -216,7 +230,9 @@ class Distribution:
         return self.variance.sqrt()
 
     def __repr__(self) -> str:
-        names = [n for n in self.arg_constraints if n in self.__dict__]
+        declared = type(self).arg_constraints
+        known = {} if declared is Distribution.arg_constraints else self.arg_constraints
+        names = [n for n in known if n in self.__dict__]
         return f"{type(self).__name__}({', '.join(f'{n}: {self._text(n)}' for n in names)})"
 
     def _text(self, name: str) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import enable_grad, grad
+from ..autograd import enable_grad
+from ..autograd.engine import grad
 from ..tensor import Tensor
 from .distribution import Distribution
 

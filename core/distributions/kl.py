@@ -50,7 +50,8 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     >>> kl_divergence(Normal(0.0, 1.0), Normal(1.0, 1.0))
     tensor(0.5000)
     """
-    return _found(type(p), type(q))(p, q)
+    kinds: tuple[Any, Any] = type(p), type(q)
+    return _found(*kinds)(p, q)
 
 
 @cache

@@ -33,7 +33,9 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     dtype = get_default_dtype() if first is None else first.dtype
     device = None if first is None else first.device
     made = [v if isinstance(v, Tensor) else tensor(v, dtype=dtype, device=device) for v in values]
-    return tuple(ops.broadcast_tensors(*made))
+    shape = ops.broadcast_shapes(*(tuple(v.shape) for v in made))
+    # a parameter that has the shape stays itself: a distribution made once serves many backwards
+    return tuple(v if tuple(v.shape) == tuple(shape) else ops.expand(v, shape) for v in made)
 
 
 def all_numbers(*values: Any) -> bool:

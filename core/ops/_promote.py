@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import CATEGORY, FLOATING, default_of, float32, float64, result_type
+from ..dtypes import CATEGORY, FLOAT, FLOATING, default_of, float32, float64, result_type
 from ..errors import DTypeError
 
 __all__ = ["FLOATING", "RULES", "common", "to_float"]
 
+_SINGLE = np.dtype(np.float32)
 _NUMBERS = (int, float)  # exactly these: bool and subclasses take the long way
 _WEAK_WITH = (float32, float64)
 """Types NumPy itself pairs with a Python number without changing them."""
@@ -50,6 +51,11 @@ def _cast(value: Any, wanted: Any, like: Any) -> Any:
         value = int(value) & (2 ** (8 * wanted.itemsize) - 1)  # wraps, as a cast in C does
         return np.asarray(value, dtype=f"u{wanted.itemsize}", like=like).astype(wanted)
     return np.asarray(value, dtype=wanted, like=like)
+
+
+def wide(dtype: Any) -> Any:
+    """The type to add up in: float32 for the half types, which lose what is small beside the sum."""
+    return _SINGLE if dtype.itemsize == 2 and CATEGORY[dtype] == FLOAT else dtype
 
 
 def to_float(*arrays: Any) -> Any:

@@ -215,6 +215,7 @@ def _(rng):
     yield from _away_from()(rng)
 
 
+@with_out
 def logsigmoid(input: Any) -> Any:
     """log(sigmoid(input)), elementwise, without overflow.
 
@@ -225,6 +226,7 @@ def logsigmoid(input: Any) -> Any:
     return -softplus(-input)
 
 
+@with_out
 @op(promote="float")
 def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """log(1 + exp(beta input)) / beta, elementwise; input itself where beta input > threshold.

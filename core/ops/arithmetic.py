@@ -235,6 +235,7 @@ def _(rng):
     yield from ((a * np.sign(rng.normal(size=a.shape)), b) for a, b in _positive_pairs(rng))
 
 
+@with_out
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     """input / other, elementwise; rounding_mode None, "floor" or "trunc" (toward zero).
 

@@ -12,6 +12,7 @@ from ..errors import DTypeError, ShapeError
 from ..tensor import wrap
 from ._declare import Array, op
 from ._dims import pair_up
+from ._out import with_out
 from .arithmetic import trunc_divide
 from .conv import Pairs, out_size, taps
 from .max_pool import _POOLS
@@ -147,6 +148,7 @@ def avg_pool1d(
                 None)  # fmt: skip
 
 
+@with_out
 def avg_pool2d(
     input: Any,
     kernel_size: Any,
@@ -169,6 +171,7 @@ def avg_pool2d(
                 divisor_override)  # fmt: skip
 
 
+@with_out
 def avg_pool3d(
     input: Any,
     kernel_size: Any,

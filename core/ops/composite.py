@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ..errors import DTypeError, ShapeError
 from ..tensor import Tensor
 from ._dims import one_dim
+from ._out import with_out
 from .arithmetic import add, mul, sub, true_divide
 from .cast import to_dtype
 from .compare import eq, ge, gt, isinf, isnan, le, lt, ne
@@ -59,6 +60,7 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     return sub(other, input if alpha == 1 else mul(input, alpha))
 
 
+@with_out
 def frac(input: Any) -> Any:
     """input - trunc(input): what is behind the point, with input's sign.
 
@@ -77,6 +79,7 @@ def _floating(input: Any) -> Any:
     return to_dtype(input, default_of(2)) if input.dtype.kind in "biu" else input
 
 
+@with_out
 def deg2rad(input: Any) -> Any:
     """input * pi / 180.
 
@@ -87,6 +90,7 @@ def deg2rad(input: Any) -> Any:
     return mul(_floating(input), math.pi / 180)
 
 
+@with_out
 def rad2deg(input: Any) -> Any:
     """input * 180 / pi.
 
@@ -97,6 +101,7 @@ def rad2deg(input: Any) -> Any:
     return mul(_floating(input), 180 / math.pi)
 
 
+@with_out
 def lerp(input: Any, end: Any, weight: Any) -> Any:
     """input + weight (end - input): from input at weight 0 to end at weight 1.
 
@@ -113,6 +118,7 @@ def lerp(input: Any, end: Any, weight: Any) -> Any:
     return where(abs(weight) < 0.5, near, end - way * (1 - weight))  # exact at both ends
 
 
+@with_out
 def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """input + value * tensor1 * tensor2.
 
@@ -124,6 +130,7 @@ def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     return add(input, product if value == 1 else mul(product, value))
 
 
+@with_out
 def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """input + value * tensor1 / tensor2, for floating-point operands.
 
@@ -139,6 +146,7 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     return add(input, ratio if value == 1 else mul(ratio, value))
 
 
+@with_out
 def logaddexp(input: Any, other: Any) -> Any:
     """log(exp(input) + exp(other)) without overflow.
 
@@ -154,6 +162,7 @@ def logaddexp(input: Any, other: Any) -> Any:
     return where(same, top, top + log1p(exp(below - top)))
 
 
+@with_out
 def nan_to_num(
     input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> Any:
@@ -188,6 +197,7 @@ def count_nonzero(input: Any, dim: Any = None) -> Any:
     return sum(ne(input, 0), dim)
 
 
+@with_out
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean of the values that are not nan.
 
@@ -206,6 +216,7 @@ class _MinMax(NamedTuple):
     max: Any
 
 
+@with_out
 def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """The smallest and the largest values: (min, max).
 
@@ -254,6 +265,7 @@ def std_mean(
 
 
 # -- along a dimension -----------------------------------------------------------------------------
+@with_out
 def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """The n-th differences of neighbours along dim, of input between prepend and append.
 
@@ -274,6 +286,7 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
     return x
 
 
+@with_out(cast=False)
 def take(input: Any, index: Any) -> Any:
     """The elements at these places of the flattened input, in the shape of index.
 
@@ -284,6 +297,7 @@ def take(input: Any, index: Any) -> Any:
     return reshape(input, (-1,))[index]
 
 
+@with_out
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     """The elements at indices along dim; both broadcast elsewhere. None: of the flattened tensors.
 
@@ -311,6 +325,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
 
 
 # -- products --------------------------------------------------------------------------------------
+@with_out
 def inner(input: Any, other: Any) -> Any:
     """The sums of products over the last dimensions: (..., k), (___, k) -> (..., ___).
 
@@ -329,6 +344,7 @@ def inner(input: Any, other: Any) -> Any:
     return reshape(flat, (*input.shape[:-1], *other.shape[:-1]))
 
 
+@with_out
 def kron(input: Any, other: Any) -> Any:
     """The Kronecker product: every element of input times the whole of other.
 
@@ -353,6 +369,7 @@ def _scaled(input: Any, product: Any, beta: Any, alpha: Any) -> Any:
     return total.bool() if input.dtype.kind == "b" else total
 
 
+@with_out
 def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """beta * input + alpha * (mat @ vec).
 
@@ -363,6 +380,7 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> A
     return _scaled(input, mv(mat, vec), beta, alpha)
 
 
+@with_out
 def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """beta * input + alpha * outer(vec1, vec2).
 
@@ -373,6 +391,7 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> 
     return _scaled(input, outer(vec1, vec2), beta, alpha)
 
 
+@with_out
 def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """beta * input + alpha * bmm(batch1, batch2).
 
@@ -383,6 +402,7 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any =
     return _scaled(input, bmm(batch1, batch2), beta, alpha)
 
 
+@with_out
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """beta * input + alpha * (the sum of bmm(batch1, batch2) over the batch).
 

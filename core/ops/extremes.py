@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import ShapeError
 from ._declare import Array, op
 from ._dims import many_dims
+from ._out import with_out
 from .cast import to_dtype
 from .reduce import _dims, _loop, _sum, spread
 
@@ -66,6 +67,7 @@ def _(rng):
     yield from _dims(rng)
 
 
+@with_out
 def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """The largest value over dim (all dimensions if empty); nan if any is.
 
@@ -76,6 +78,7 @@ def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     return _amax(input, many_dims("amax", dim, input.ndim), keepdim)
 
 
+@with_out
 def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """The smallest value over dim (all dimensions if empty); nan if any is.
 
@@ -109,6 +112,7 @@ def _(rng):
     yield from ((np.round(x), a, k) for x, a, k in _dims(rng))
 
 
+@with_out
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Whether some element over dim (all dimensions if None) is nonzero; bool, also for uint8.
 
@@ -119,6 +123,7 @@ def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return _any(input, many_dims("any", dim, input.ndim), keepdim)
 
 
+@with_out
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Whether every element over dim (all dimensions if None) is nonzero; bool, also for uint8.
 

@@ -13,6 +13,7 @@ from ..errors import DTypeError, OptionError, OutOfBoundsError, ShapeError
 from ..tensor import Tensor
 from ._declare import Array, op
 from ._dims import one_dim
+from ._out import with_out
 from .index import BASIC, _add_at, _put, _take, _view_index, getitem, plain_index
 from .select import as_value
 from .shape import _reshape
@@ -30,6 +31,7 @@ def _integers(name: str, index: Any) -> Any:
     return array
 
 
+@with_out(cast=False)
 def index_select(input: Any, dim: int, index: Any) -> Any:
     """The slices along dim that the 1-D integer tensor index names, in its order.
 
@@ -73,12 +75,25 @@ def _check_within(name: str, index: Any, d: int, n: int) -> None:
 
 def _along(index: Any, dim: int) -> tuple[Any, ...]:
     """The NumPy index that picks ``index`` along dim and its own place elsewhere."""
-    places = np.indices(index.shape, sparse=True) if isinstance(index, np.ndarray) else None
-    if places is None:
-        import cupy
+    places = _places(index)
+    places[dim] = index
+    return tuple(places)
 
-        places = cupy.indices(index.shape, sparse=True)
-    return tuple(index if i == dim else p for i, p in enumerate(places))
+
+def _places(index: Any) -> list[Any]:
+    """For every dimension 0, 1, ..., shaped to meet index along it."""
+    ndim = index.ndim
+    return [
+        np.arange(n, like=index).reshape((1,) * i + (n,) + (1,) * (ndim - i - 1))
+        for i, n in enumerate(index.shape)
+    ]
+
+
+def at_chosen(index: Any, dim: int) -> tuple[Any, ...]:
+    """The NumPy index of the elements that ``index``, which lacks dim, chose along it."""
+    places = _places(index)
+    places.insert(dim, index)
+    return tuple(places)
 
 
 def _check_gather(name: str, shape: Any, index: Any, d: int) -> None:
@@ -93,6 +108,7 @@ def _check_gather(name: str, shape: Any, index: Any, d: int) -> None:
     _check_within(name, index, d, shape[d])
 
 
+@with_out(cast=False)
 def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
     """y[i][j] = input[index[i][j]][j] for dim 0, and so on: picks along dim.
 
@@ -150,6 +166,7 @@ def _slow_put(x: Any, src: Any, index: Any, accumulate: bool) -> Any:
     return y
 
 
+@with_out(cast=False)
 def scatter(
     input: Any,
     dim: int,
@@ -187,6 +204,7 @@ def _full(name: str, value: Any, index: Any, like: Any) -> Any:
     return Tensor(np.full(index.shape, as_value(name, value, array.dtype), array.dtype, like=array))
 
 
+@with_out(cast=False)
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     """``scatter`` that adds to what is there; repeated indices add up.
 
@@ -225,6 +243,7 @@ def scattered(name: str, input: Any, dim: int, index: Any, src: Any) -> tuple[An
     return input, src, _along(picks, d)
 
 
+@with_out
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """A copy of input with alpha source[i] added to the slice index[i] along dim.
 
@@ -279,6 +298,7 @@ def _(rng):
     yield ((rng.normal(size=(3, 4)) > 0).astype(float),)
 
 
+@with_out
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     """The indices of the nonzero elements: (n, ndim), or a tuple of one vector a dimension.
 
@@ -291,6 +311,7 @@ def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     return tuple(found[:, i] for i in range(found.shape[1])) if as_tuple else found
 
 
+@with_out(cast=False)
 def masked_select(input: Any, mask: Any) -> Any:
     """The elements where the boolean mask, broadcast with input, is true, in one dimension.
 

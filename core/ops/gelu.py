@@ -10,6 +10,7 @@ import numpy as np
 from ..backends.cpu import onednn
 from ..errors import DTypeError
 from ._declare import Array, op
+from ._out import with_out
 from .activation import _away_from, _each
 from .exponential import exp
 from .trigonometry import tanh
@@ -18,6 +19,7 @@ _SQRT_HALF, _SQRT_2_PI = math.sqrt(0.5), math.sqrt(2 / math.pi)
 _INV_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
 
 
+@with_out
 @op(promote="float")
 def erf(input: Array) -> Array:
     """The error function 2/sqrt(pi) * integral of exp(-t**2) from 0 to input, elementwise.
@@ -163,6 +165,7 @@ def _(rng):
         yield rng.normal(size=x.shape), x
 
 
+@with_out
 def gelu(input: Any, approximate: str = "none") -> Any:
     """input * Phi(input), elementwise; approximate="tanh" uses tanh for Phi.
 

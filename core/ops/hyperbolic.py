@@ -191,6 +191,7 @@ def _(rng):
 
 
 # -- what users call -------------------------------------------------------------------------------
+@with_out
 def atan2(input: Any, other: Any) -> Any:
     """The angle of the point (other, input) in radians, from -pi to pi, elementwise.
 

@@ -215,7 +215,7 @@ def getitem(input: Any, index: Any) -> Any:
 
 
 # -- narrow and select -----------------------------------------------------------------------------
-def narrow(input: Any, dim: int, start: int, length: int) -> Any:
+def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     """length slices along dim from start on; a view.
 
     >>> import sensorium as sn

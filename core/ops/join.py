@@ -83,6 +83,7 @@ def _(rng):
     yield [rng.normal(size=(3, 2)), rng.normal(size=(3, 1)), rng.normal(size=(3, 4))], -1
 
 
+@with_out
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """The tensors, all of one shape, side by side along a new dimension.
 
@@ -130,8 +131,8 @@ def split(input: Any, split_size: int | Sequence[int], dim: int = 0) -> tuple[An
     >>> sn.split(sn.arange(5), 2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
-    d = one_dim("split", dim, input.array.ndim)
-    n = input.array.shape[d]
+    d = one_dim("split", dim, input.ndim)
+    n = input.shape[d]
     if isinstance(split_size, int):
         if split_size <= 0 and not (split_size == 0 and n == 0):
             raise ShapeError(f"split: split_size must be positive, got {split_size}")

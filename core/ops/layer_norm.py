@@ -22,7 +22,7 @@ from ._dims import sizes
 from .arithmetic import mul
 from .cast import to_dtype
 from .exponential import rsqrt
-from .norm import _is_tensor, _move, _of_nothing, _vector, batch_norm
+from .norm import _is_tensor, _move, _of_nothing, _vector, as_single, batch_norm, is_half
 from .reduce import _sum, mean
 from .shape import reshape
 
@@ -113,6 +113,9 @@ def layer_norm(
     tensor([-1.0000,  1.0000])
     """
     shape = _last_shape("layer_norm", input, normalized_shape, ("weight", weight), ("bias", bias))
+    if is_half(input.dtype):
+        x, scale, shift = map(as_single, (input, weight, bias))
+        return to_dtype(layer_norm(x, shape, scale, shift, eps), input.dtype)
     if len(shape) == 1:
         return _layer_norm(input, weight, bias, eps)[0]
     flat = reshape(input, (*input.shape[: input.ndim - len(shape)], -1))
@@ -213,6 +216,9 @@ def group_norm(
         )
     if 0 in input.shape:
         return _of_nothing(input, weight, bias)
+    if is_half(input.dtype):
+        x, scale, shift = map(as_single, (input, weight, bias))
+        return to_dtype(group_norm(x, num_groups, scale, shift, eps), input.dtype)
     rows = reshape(input, (input.shape[0], num_groups, -1))
     y = reshape(_layer_norm(rows, None, None, eps)[0], tuple(input.shape))
     if weight is not None:
@@ -247,7 +253,7 @@ def instance_norm(
         )
     if running_mean is not None:
         n = prod(input.shape[2:])
-        rows = input.array.reshape(*input.shape[:2], -1)
+        rows = as_single(input.detach()).array.reshape(*input.shape[:2], -1)
         _move(running_mean, rows.mean(axis=(0, 2)), momentum)
         _move(running_var, rows.var(axis=2).mean(0) * (n / (n - 1)), momentum)
     return group_norm(input, input.shape[1], weight, bias, eps)

@@ -15,7 +15,7 @@ from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
 from ._out import with_out
 from .exponential import conjugate
-from .shape import _permute, _reshape, _reshape_view, transpose
+from .shape import _permute, _reshape, _reshape_view
 
 
 def _flip_last(x: Any) -> Any:
@@ -142,6 +142,7 @@ def _slow_matmul(a: Any, b: Any) -> Any:
 
 
 # -- linear --------------------------------------------------------------------------------------
+@with_out
 @op
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """input @ weight.T + bias: (..., in) with weight (out, in) and bias (out) -> (..., out).

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..backends.cpu import onednn
+from ..dtypes import FLOATING, float32
 from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
+from .cast import to_dtype
 from .exponential import rsqrt
 from .reduce import _sum, mean
 from .shape import _reshape_view, reshape
@@ -264,6 +266,11 @@ def batch_norm(
     if 0 in input.shape:
         return _of_nothing(input, weight, bias)
     _check_batch_norm(input, running_mean, running_var, weight, bias, training)
+    if is_half(input.dtype):
+        stats = (running_mean, running_var)  # which training writes to
+        stats = stats if training else tuple(map(as_single, stats))
+        x, scale, shift = map(as_single, (input, weight, bias))
+        return to_dtype(batch_norm(x, *stats, scale, shift, training, momentum, eps), input.dtype)
     if not training:
         return _normalise(input, running_mean, running_var, weight, _both(weight, bias, 0), eps)
     return train_with(
@@ -278,6 +285,16 @@ def _of_nothing(input: Any, weight: Any, bias: Any) -> Any:
         y = y if weight is None else y * _vector(weight, input.ndim)
         y = y if bias is None else y + _vector(bias, input.ndim)
     return y
+
+
+def is_half(dtype: Any) -> bool:
+    """Whether a norm of this type is computed in float32 and rounded once, at the end."""
+    return dtype.itemsize == 2 and dtype in FLOATING
+
+
+def as_single(v: Any) -> Any:
+    """A tensor of half precision in float32, anything else as it is."""
+    return to_dtype(v, float32) if _is_tensor(v) and is_half(v.dtype) else v
 
 
 def train_with(

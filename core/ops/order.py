@@ -12,9 +12,11 @@ import numpy as np
 from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
 from ._dims import one_dim
+from ._out import with_out
 from .arithmetic import maximum, minimum
 from .extremes import amax, amin
-from .gather import gather
+from .gather import at_chosen, gather
+from .index import _take
 from .shape import _reshape_view, reshape
 
 builtin_min = min  # this module defines a min of its own
@@ -44,7 +46,7 @@ def _first(rng: Any) -> Any:
 def _argmax(input: Array, dim: int) -> Array:
     """Where along dim the largest value stands; the first of equal ones."""
     _refuse_empty("argmax", input, dim)
-    return np.argmax(ordered("argmax", input), axis=dim)
+    return ordered("argmax", input).argmax(dim)
 
 
 @_argmax.samples(
@@ -60,7 +62,7 @@ def _(rng):
 def _argmin(input: Array, dim: int) -> Array:
     """Where along dim the smallest value stands; the first of equal ones."""
     _refuse_empty("argmin", input, dim)
-    return np.argmin(ordered("argmin", input), axis=dim)
+    return ordered("argmin", input).argmin(dim)
 
 
 @_argmin.samples(
@@ -81,13 +83,14 @@ def _arg(name: str, which: Any, input: Any, dim: int | None, keepdim: bool) -> A
     if dim is None:
         found = which(reshape(input, (-1,)), 0)
         return _reshape_view(found, (1,) * input.ndim) if keepdim else found
-    if input.ndim == 0:
+    if input.array.ndim == 0:
         return which(reshape(input, (1,)), 0)
-    d = one_dim(name, dim, input.ndim)
+    d = one_dim(name, dim, input.array.ndim)
     found = which(input, d)
     return _reshape_view(found, (*input.shape[:d], 1, *input.shape[d + 1 :])) if keepdim else found
 
 
+@with_out
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """Where the largest value stands: along dim, or in the flattened tensor.
 
@@ -98,6 +101,7 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     return _arg("argmax", _argmax, input, dim, keepdim)
 
 
+@with_out
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """Where the smallest value stands: along dim, or in the flattened tensor.
 
@@ -109,11 +113,13 @@ def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 
 
 def _picked(input: Any, indices: Any, d: int, keepdim: bool) -> ValuesIndices:
-    values = gather(input, d, indices)
-    if keepdim:
+    """The values at indices, which lack dimension d."""
+    values = _take(input, at_chosen(indices.array, d))
+    if not keepdim:
         return ValuesIndices(values, indices)
-    shape = (*input.shape[:d], *input.shape[d + 1 :])
-    return ValuesIndices(_reshape_view(values, shape), _reshape_view(indices, shape))
+    shape = input.array.shape
+    wide = (*shape[:d], 1, *shape[d + 1 :])
+    return ValuesIndices(_reshape_view(values, wide), _reshape_view(indices, wide))
 
 
 def _extreme(input: Any, dim: Any, keepdim: bool, whole: Any, two: Any, where_is: Any) -> Any:
@@ -121,12 +127,13 @@ def _extreme(input: Any, dim: Any, keepdim: bool, whole: Any, two: Any, where_is
         return whole(input)
     if hasattr(dim, "dtype"):
         return two(input, dim)
-    if input.ndim == 0:
+    if input.array.ndim == 0:
         return ValuesIndices(input, where_is(input))
-    d = one_dim(two.__name__, dim, input.ndim)
-    return _picked(input, where_is(input, d, True), d, keepdim)
+    d = one_dim(two.__name__, dim, input.array.ndim)
+    return _picked(input, where_is(input, d), d, keepdim)
 
 
+@with_out
 def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest value; along dim also its index; with a tensor as dim, ``maximum`` of both.
 
@@ -137,6 +144,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return _extreme(input, dim, keepdim, amax, maximum, argmax)
 
 
+@with_out
 def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest value; along dim also its index; with a tensor as dim, ``minimum`` of both.
 
@@ -179,6 +187,7 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = 
     return sort(input, dim, descending, stable).indices
 
 
+@with_out
 def sort(
     input: Any, dim: int = -1, descending: bool = False, stable: bool = False
 ) -> ValuesIndices:
@@ -195,6 +204,7 @@ def sort(
     return ValuesIndices(gather(input, d, indices), indices)
 
 
+@with_out
 def topk(
     input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> ValuesIndices:

@@ -13,6 +13,7 @@ import numpy as np
 from ..dtypes import complex64, complex128, default_of, float32, float64
 from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
+from ._out import with_out
 from .cast import to_dtype
 from .compare import isnan
 from .complex import imag, real
@@ -72,6 +73,7 @@ def _(rng):
     yield (_complex_normal(rng, (3, 4)),)
 
 
+@with_out
 def angle(input: Any) -> Any:
     """The angle of complex values in radians, from -pi to pi; of real ones pi below 0, else 0.
 
@@ -172,6 +174,7 @@ def _(rng):
     yield rng.normal(size=(3, 4)), rng.normal(size=(4,)), complex128
 
 
+@with_out
 def complex(real: Any, imag: Any) -> Any:
     """real + 1j imag, elementwise; both float32 or both float64.
 
@@ -186,6 +189,7 @@ def complex(real: Any, imag: Any) -> Any:
     return _complex(real, imag, _COMPLEX_OF[real.dtype])
 
 
+@with_out
 def polar(abs: Any, angle: Any) -> Any:
     """abs (cos angle + 1j sin angle), elementwise; angles in radians.
 

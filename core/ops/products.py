@@ -10,8 +10,9 @@ import numpy as np
 from ..dtypes import FLOATING, as_dtype, int64
 from ._declare import Array, op
 from ._dims import many_dims, one_dim
+from ._out import with_out
 from .cast import to_dtype
-from .reduce import _dims, _loop, _sum, spread
+from .reduce import _dims, _loop, _sum, _wide, spread
 from .select import where
 
 
@@ -20,7 +21,8 @@ from .select import where
 def _prod(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
     """The product over axes."""
     multiply: Any = np.multiply  # NumPy's stubs know keepdims only as a literal
-    return multiply.reduce(input, axis=axes, dtype=input.dtype, keepdims=keepdim)
+    y = multiply.reduce(input, axis=axes, dtype=_wide(input.dtype), keepdims=keepdim)
+    return y.astype(input.dtype, copy=False)
 
 
 @_prod.grad
@@ -72,7 +74,9 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
 @op
 def _cumsum(input: Array, dim: int) -> Array:
     """The running sum along dim."""
-    return np.cumsum(input, axis=dim, dtype=input.dtype) if input.ndim else input.copy()
+    if not input.ndim:
+        return input.copy()
+    return np.cumsum(input, axis=dim, dtype=_wide(input.dtype)).astype(input.dtype, copy=False)
 
 
 @_cumsum.grad
@@ -95,6 +99,7 @@ def _(rng):
     yield rng.normal(size=(3, 4)), 1
 
 
+@with_out
 def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """The running sum along dim.
 
@@ -110,7 +115,9 @@ def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
 @op
 def _cumprod(input: Array, dim: int) -> Array:
     """The running product along dim."""
-    return np.cumprod(input, axis=dim, dtype=input.dtype) if input.ndim else input.copy()
+    if not input.ndim:
+        return input.copy()
+    return np.cumprod(input, axis=dim, dtype=_wide(input.dtype)).astype(input.dtype, copy=False)
 
 
 @_cumprod.grad
@@ -146,6 +153,7 @@ def _(rng):
     yield np.array([[1.0, 0.0, 2.0], [0.0, 0.0, 3.0]]), 1
 
 
+@with_out
 def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """The running product along dim.
 

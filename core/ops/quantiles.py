@@ -20,6 +20,7 @@ from ._out import with_out
 from .compare import isnan
 from .composite import lerp
 from .gather import gather
+from .index import select
 from .order import ValuesIndices, _picked, ordered, sort
 from .rounding import ceil, floor, round
 from .running import _scan
@@ -38,7 +39,7 @@ def _choose(name: str, input: Any, dim: int, keepdim: bool, places: Any) -> Valu
     x = input if input.ndim else reshape(input, (1,))
     if x.shape[d] == 0:
         raise OutOfBoundsError(f"{name}: dim {d} of shape {tuple(input.shape)} is empty")
-    found = _picked(x, places(x.detach(), d), d, keepdim)
+    found = _picked(x, select(places(x.detach(), d), d, 0), d, keepdim)
     if not input.ndim:
         return ValuesIndices(*(reshape(v, ()) for v in found))
     return found

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import CATEGORY, FLOAT, FLOATING, as_dtype, int64
+from ..dtypes import FLOATING, as_dtype, int64
 from ..errors import DTypeError, OptionError, ShapeError
 from ._declare import Array, op
 from ._dims import many_dims
+from ._out import with_out
+from ._promote import wide as _wide
 from .cast import to_dtype
 from .exponential import abs, exp, log, sqrt
 from .select import where
@@ -54,11 +56,6 @@ def _loop(function: Any) -> Any:
 
 
 # -- sum and mean ----------------------------------------------------------------------------------
-def _wide(dtype: Any) -> Any:
-    """The type to add up in: float32 for the half types."""
-    return np.dtype(np.float32) if dtype.itemsize == 2 and CATEGORY[dtype] == FLOAT else dtype
-
-
 @op
 def _sum(input: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
     """The sum over axes."""
@@ -122,6 +119,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     return _sum(input, many_dims("sum", dim, input.ndim), keepdim)
 
 
+@with_out
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean over dim (all dimensions if None) of floating-point values.
 
@@ -140,6 +138,7 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     return _sum(input, axes, keepdim) * (1.0 / count if count else math.nan)
 
 
+@with_out
 def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """``sum`` with nan counted as 0.
 
@@ -187,6 +186,7 @@ def _slow_var(x: Any, axes: tuple[int, ...], keepdim: bool) -> Any:
     return _loop(squares)(x, axes, keepdim)
 
 
+@with_out
 def var(
     input: Any,
     dim: Any = None,
@@ -214,6 +214,7 @@ def var(
     return _sum(abs(off) ** 2, axes, keepdim) / degrees
 
 
+@with_out
 def std(
     input: Any,
     dim: Any = None,
@@ -248,6 +249,7 @@ def _(rng):
     yield (rng.integers(-1, 2, size=(3, 4)).astype(float),)
 
 
+@with_out
 def norm(
     input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Any:
@@ -299,6 +301,7 @@ def _powers(size: Any, p: float) -> Any:
 
 
 # -- logsumexp -------------------------------------------------------------------------------------
+@with_out
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """log(sum(exp(input))) over dim, without overflow.
 

@@ -40,6 +40,7 @@ def _(rng):
     yield rng.normal(size=(3, 1)) > 0, rng.normal(size=(4,)), rng.normal(size=(2, 1, 1))
 
 
+@with_out
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """input where condition is true, other elsewhere; with condition alone, where it is true.
 

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import ShapeError
 from ._declare import Array, op
 from ._dims import many_dims, one_dim, sizes
+from ._promote import wide
 
 
 # -- reshape -------------------------------------------------------------------------------------
@@ -125,7 +126,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     >>> sn.flatten(sn.ones(2, 3, 4), 1).shape
     sensorium.Size([2, 12])
     """
-    shape = input.array.shape
+    shape = input.shape
     start, end = one_dim("flatten", start_dim, len(shape)), one_dim("flatten", end_dim, len(shape))
     if start > end:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
@@ -166,7 +167,7 @@ def unsqueeze(input: Any, dim: int) -> Any:
     >>> sn.unsqueeze(sn.ones(3), 0).shape
     sensorium.Size([1, 3])
     """
-    shape = input.array.shape
+    shape = input.shape
     d = one_dim("unsqueeze", dim, len(shape) + 1)
     return _reshape_view(input, (*shape[:d], 1, *shape[d:]))
 
@@ -213,7 +214,7 @@ def permute(input: Any, *args: Any, dims: Any = None) -> Any:
     sensorium.Size([4, 2, 3])
     """
     wanted = sizes("permute", args if dims is None else (tuple(dims),))
-    n = input.array.ndim
+    n = input.ndim
     order = tuple([one_dim("permute", d, n) for d in wanted])
     if len(order) != n or len(set(order)) != n:
         raise ShapeError(f"permute: dims {wanted} are no order of {n} dimensions")
@@ -227,7 +228,7 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
     >>> sn.transpose(sn.ones(2, 3), 0, 1).shape
     sensorium.Size([3, 2])
     """
-    n = input.array.ndim
+    n = input.ndim
     a, b = one_dim("transpose", dim0, n), one_dim("transpose", dim1, n)
     if n == 2:
         return _permute(input, (1, 0) if a != b else (0, 1))
@@ -311,7 +312,7 @@ def expand(input: Any, *shape: Any) -> Any:
     tensor([[1, 1],
             [2, 2]])
     """
-    wanted, given = sizes("expand", shape), input.array.shape
+    wanted, given = sizes("expand", shape), tuple(input.shape)
     missing = len(wanted) - len(given)
     have = (None,) * missing + given
     full = tuple([h if n == -1 else n for n, h in zip(wanted, have)])
@@ -358,7 +359,8 @@ def sum_to(input: Array, shape: tuple[int, ...]) -> Array:
     axes = tuple(range(extra)) + tuple(
         i + extra for i, n in enumerate(shape) if n == 1 and input.shape[i + extra] != 1
     )
-    return np.add.reduce(input, axis=axes, dtype=input.dtype, keepdims=True).reshape(shape)
+    y = np.add.reduce(input, axis=axes, dtype=wide(input.dtype), keepdims=True).reshape(shape)
+    return y.astype(input.dtype, copy=False)
 
 
 @sum_to.grad

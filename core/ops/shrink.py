@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import OpError
 from ._declare import Array, op
+from ._out import with_out
 from .activation import _away_from, _each
 from .reduce import _wide
 from .select import where
@@ -38,6 +39,7 @@ def _(rng):
 
 
 # -- shrinkage -------------------------------------------------------------------------------------
+@with_out
 @op(promote="float")
 def hardshrink(input: Array, lambd: float = 0.5) -> Array:
     """input where abs(input) > lambd, 0 elsewhere.
@@ -60,6 +62,7 @@ def _(rng):
     yield from ((x, 0.7) for (x,) in _away_from(-0.7, 0.7)(rng))
 
 
+@with_out
 @op(promote="float")
 def softshrink(input: Array, lambd: float = 0.5) -> Array:
     """input moved towards 0 by lambd, 0 where abs(input) <= lambd. Error: lambd is negative.

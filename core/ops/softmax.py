@@ -13,6 +13,7 @@ from ..errors import DTypeError
 from . import _small
 from ._declare import Array, op
 from ._dims import one_dim
+from ._out import with_out
 from .cast import to_dtype
 from .exponential import exp, neg
 from .reduce import _sum
@@ -122,6 +123,7 @@ def _with_dim(name: str, function: Any, input: Any, dim: int | None, dtype: Any)
     return function(input, one_dim(name, dim, input.array.ndim))
 
 
+@with_out
 def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     """exp(input) / sum(exp(input)) along dim, without overflow.
 
@@ -142,6 +144,7 @@ def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     return _with_dim("softmin", _softmax, neg(input), dim, dtype)
 
 
+@with_out
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     """log(softmax(input)) along dim, exact also for very small probabilities.
 

@@ -231,6 +231,7 @@ def _(rng):
             yield x, n
 
 
+@with_out
 def polygamma(n: int, input: Any) -> Any:
     """The n-th slope of digamma, elementwise.
 
@@ -277,6 +278,7 @@ def _(rng):
     yield np.abs(rng.normal(size=(3, 4))) + 2, np.abs(rng.normal(size=(4,))) + 0.5
 
 
+@with_out
 def multigammaln(a: Any, p: int) -> Any:
     """The logarithm of the p-variate gamma function, for a > (p - 1) / 2, elementwise.
 

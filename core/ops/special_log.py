@@ -96,6 +96,7 @@ def _(rng):
         yield (0.5 + 0.4 * np.tanh(x),)
 
 
+@with_out
 def logit(input: Any, eps: float | None = None) -> Any:
     """log(input / (1 - input)), elementwise, of input limited to [eps, 1 - eps] if eps is given.
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from ..tensor import Tensor
 from ._dims import one_dim
+from ._out import with_out
 from .join import cat, flip
 from .shape import expand, reshape, transpose
 
@@ -72,6 +73,7 @@ def atleast_3d(*tensors: Any) -> Any:
 
 
 # -- joining ---------------------------------------------------------------------------------------
+@with_out
 def hstack(tensors: Sequence[Any]) -> Any:
     """Joined side by side: along dimension 1, vectors along 0.
 
@@ -83,6 +85,7 @@ def hstack(tensors: Sequence[Any]) -> Any:
     return cat(given, 0 if given and given[0].ndim == 1 else 1)
 
 
+@with_out
 def vstack(tensors: Sequence[Any]) -> Any:
     """Joined one below the other, vectors as rows.
 
@@ -93,6 +96,7 @@ def vstack(tensors: Sequence[Any]) -> Any:
     return cat([_two(x) for x in tensors], 0)
 
 
+@with_out
 def dstack(tensors: Sequence[Any]) -> Any:
     """Joined along the third dimension.
 
@@ -103,6 +107,7 @@ def dstack(tensors: Sequence[Any]) -> Any:
     return cat([_three(x) for x in tensors], 2)
 
 
+@with_out
 def column_stack(tensors: Sequence[Any]) -> Any:
     """Joined side by side, vectors as columns.
 

@@ -99,7 +99,7 @@ START = np.random.default_rng(0).uniform(0.2, 1.3, (2, 3))
 
 
 @seed(4)
-@settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(step, min_size=2, max_size=9))
 def test_chains_are_right_or_refused(chain):
     torch = pytest.importorskip("torch")

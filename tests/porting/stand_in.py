@@ -15,78 +15,120 @@ import contextlib
 import importlib
 import sys
 import typing
-from collections.abc import Iterator
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import sensorium
 
 VERSION = "2.13.0"  # whose names and numbers Sensorium follows: libraries ask before they use a name
 
 
-def unchanged(value=None, *args, **options):
+def unchanged(value: Any = None, *args: Any, **options: Any) -> Any:
     """A decorator that changes nothing, with or without arguments of its own."""
     return value if callable(value) else unchanged
 
 
-def no(*args, **options) -> bool:
+def no(*args: Any, **options: Any) -> bool:
     return False
 
 
-# torch.NAME -> (why it may stand in, its names)
-STAND_INS = {
-    "jit": (
-        "there is no TorchScript: code runs as the Python it is, so marks for it change nothing",
-        {
-            "script": unchanged,
-            "ignore": unchanged,
-            "unused": unchanged,
-            "export": unchanged,
-            "interface": unchanged,
-            "script_if_tracing": unchanged,
-            "is_scripting": no,
-            "is_tracing": no,
-            "annotate": lambda kind, value: value,
-            "Final": typing.Final,
-        },
+def missing(name: str) -> Any:
+    """A name that is imported and not called: a call says what is not there."""
+
+    def call(*args: Any, **options: Any) -> typing.NoReturn:
+        raise RuntimeError(f"torch.{name}: Sensorium has nothing that does this")
+
+    return call
+
+
+# torch.NAME: (why it may stand in, its names)
+STAND_INS: dict[str, tuple[str, dict[str, Any]]] = {
+    "_dynamo": (
+        "marks for the compiler's tracer: code runs as the Python it is",
+        {"allow_in_graph": unchanged, "assume_constant_result": unchanged},
     ),
-    "jit.annotations": ("names for TorchScript's types", {"List": list}),
-    "fx": ("there is no graph tracer: a mark of what it must not enter changes nothing", {"wrap": unchanged}),
+    "_dynamo._trace_wrapped_higher_order_op": (
+        "a block for tracing the masks of attention, in which nothing is different",
+        {"TransformGetItemToIndex": contextlib.nullcontext},
+    ),
+    "accelerator": (
+        "no device is chosen for anybody: a tensor goes to a GPU where the program says so",
+        {"is_available": no, "current_accelerator": lambda check_available=False: None},
+    ),
+    "backends": ("engines are chosen by Sensorium: `sensorium doctor` says which", {}),
+    "backends.mps": ("no tensors on Apple's GPUs", {"is_available": no, "is_built": no}),
     "compiler": (
-        "torch.compile has no counterpart for foreign code: nothing is ever being compiled",
+        "nothing is ever being compiled",
         {
+            "allow_in_graph": unchanged,
+            "disable": unchanged,
             "is_compiling": no,
             "is_dynamo_compiling": no,
             "is_exporting": no,
-            "disable": unchanged,
-            "allow_in_graph": unchanged,
         },
     ),
-    "version": ("what PyTorch was built with: no CUDA of its own, no ROCm", {"cuda": None, "hip": None}),
-    "_dynamo": ("marks for the compiler's tracer", {"assume_constant_result": unchanged}),
-    "_dynamo._trace_wrapped_higher_order_op": (
-        "for the compiler's tracing of attention masks: a block in which nothing is different",
-        {"TransformGetItemToIndex": contextlib.nullcontext},
-    ),
-    "utils._pytree": (
-        "the table by which PyTorch's tracers unpack classes: nothing reads it",
-        {"register_pytree_node": unchanged, "_dict_flatten_with_keys": None, "tree_map": None},
-    ),
-    "distributed": (
-        "there are no process groups",
-        {"is_available": no, "is_initialized": no},
-    ),
+    "distributed": ("there are no process groups", {"is_available": no, "is_initialized": no}),
+    "fx": ("no graph tracer: a mark of what it must not enter changes nothing", {"wrap": unchanged}),
     "hub": (
-        "imported by name to download with; sensorium.hub is what loads here, so a call fails",
+        "sensorium.hub loads here; these are imported beside models, and raise when called",
         {
             "HASH_REGEX": None,
-            "download_url_to_file": None,
-            "get_dir": None,
-            "load_state_dict_from_url": None,
+            "download_url_to_file": missing("hub.download_url_to_file"),
+            "get_dir": missing("hub.get_dir"),
+            "load_state_dict_from_url": missing("hub.load_state_dict_from_url"),
             "urlparse": None,
         },
     ),
+    "jit": (
+        "no TorchScript: code runs as the Python it is",
+        {
+            "Final": typing.Final,
+            "annotate": lambda kind, value: value,
+            "export": unchanged,
+            "ignore": unchanged,
+            "interface": unchanged,
+            "is_scripting": no,
+            "is_tracing": no,
+            "script": unchanged,
+            "script_if_tracing": unchanged,
+            "unused": unchanged,
+        },
+    ),
+    "jit.annotations": ("names for TorchScript's types", {"List": list}),
+    "library": (
+        "no dispatcher to register an operator with: the function stays a function",
+        {"custom_op": unchanged, "register_autograd": unchanged, "register_fake": unchanged},
+    ),
+    "nn.attention": ("attention is nn.functional.scaled_dot_product_attention", {}),
+    "nn.attention.flex_attention": (
+        "attention generated by the compiler: chosen by name, never by itself",
+        {
+            "AuxRequest": None,
+            "BlockMask": type("BlockMask", (), {}),
+            "_DEFAULT_SPARSE_BLOCK_SIZE": 128,
+            "create_block_mask": missing("nn.attention.flex_attention.create_block_mask"),
+            "flex_attention": missing("nn.attention.flex_attention.flex_attention"),
+        },
+    ),
+    "utils._pytree": (
+        "the table by which tracers take classes apart: nobody reads it",
+        {
+            "_dict_flatten_with_keys": None,
+            "register_pytree_node": unchanged,
+            "tree_map": missing("utils._pytree.tree_map"),
+        },
+    ),
+    "version": ("what PyTorch was built with: neither CUDA nor ROCm", {"cuda": None, "hip": None}),
+}
+# torch.NAME: the file of ours that has its classes, private bases included
+ELSEWHERE = {
+    "nn.modules": "nn",
+    "nn.modules.batchnorm": "nn.norm",
+    "nn.modules.instancenorm": "nn.norm",
+    "nn.modules.lazy": "nn.lazy",
+    "nn.modules.transformer": "nn.transformer",
 }
 # Element types that are not here, with their largest numbers (OCP 8-bit floating point, 2023). Tables
 # in classes nobody makes here mention them and ask finfo; a tensor of one cannot be made.
@@ -97,71 +139,78 @@ NO_DTYPES = {
     "float8_e5m2fnuz": 57344.0,
     "float8_e8m0fnu": 2.0**127,
 }
-# torch.NAME that no module of ours is called: where its names are found
-ELSEWHERE = {
-    "nn.modules": "nn",
-    "nn.modules.batchnorm": "nn",
-    "nn.modules.transformer": "nn",
-}
 
 
-class _Torch(ModuleType):
-    """The module ``torch``: Sensorium's names, ``__version__``, and the stand-ins."""
+def finfo(type: Any = None) -> Any:  # noqa: A001  (PyTorch's name)
+    """sensorium.finfo, and the range of the types that are not here."""
+    largest = NO_DTYPES.get(str(type).removeprefix("torch."))
+    if largest is not None:
+        return SimpleNamespace(max=largest, min=-largest)
+    return sensorium.finfo(type)
 
-    __version__ = VERSION
-    __path__: typing.ClassVar[list[str]] = []
 
-    def __getattr__(self, name: str):
-        if name in STAND_INS:
-            return importlib.import_module(f"torch.{name}")
-        if name in NO_DTYPES:
-            return f"torch.{name}"
-        return getattr(sensorium, name)
+class _Served(ModuleType):
+    """A module of ``torch`` with the names of ``home`` of ours, and the stand-ins below it."""
 
-    def finfo(self, type=None):  # noqa: A002  (PyTorch's name)
-        """sensorium.finfo, and the range of the types that are not here."""
-        largest = NO_DTYPES.get(str(type).removeprefix("torch."))
-        if largest is not None:
-            return SimpleNamespace(max=largest, min=-largest)
-        return sensorium.finfo(type)
+    def __init__(self, name: str, home: ModuleType | None, why: str = ""):
+        super().__init__(name, why)
+        self.__path__: list[str] = []
+        self._home = home
+
+    def __getattr__(self, name: str) -> Any:
+        full = f"{self.__name__}.{name}"
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if full.removeprefix("torch.") in {**STAND_INS, **ELSEWHERE}:
+            return importlib.import_module(full)
+        if self._home is None:
+            raise AttributeError(f"{full} does not stand in: {self.__doc__}")
+        return getattr(self._home, name)
+
+
+def _torch() -> ModuleType:
+    module = _Served("torch", sensorium)
+    module.__dict__.update(__version__=VERSION, finfo=finfo)
+    module.__dict__.update({name: f"torch.{name}" for name in NO_DTYPES})
+    return module
 
 
 def _ours(name: str) -> ModuleType | None:
     """The module that answers for torch.``name``, or None."""
+    full = f"torch.{name}"
     if name in STAND_INS:
-        module = ModuleType(f"torch.{name}", STAND_INS[name][0])
-        module.__dict__.update(STAND_INS[name][1])
+        why, names = STAND_INS[name]
+        module = _Served(full, None, why)
+        module.__dict__.update(names)
         return module
-    place = f"sensorium.{ELSEWHERE.get(name, name)}"
+    if name in ELSEWHERE:
+        return _Served(full, importlib.import_module(f"sensorium.{ELSEWHERE[name]}"))
+    place = f"sensorium.{name}"
     try:
         return importlib.import_module(place)
     except ModuleNotFoundError as error:
-        if error.name is None or not place.startswith(error.name):
+        if not place.startswith(error.name or "?"):
             raise  # a module of ours that needs something, not one we do not have
-        on_the_way = any(known.startswith(f"{name}.") for known in STAND_INS)
-        return ModuleType(f"torch.{name}") if on_the_way else None
+        return None
 
 
 class Finder(MetaPathFinder, Loader):
     """Answers for ``torch`` and everything below it, and for nothing else."""
 
-    def find_spec(self, fullname: str, path=None, target=None) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         top, _, rest = fullname.partition(".")
         if top != "torch" or (rest and _ours(rest) is None):
             return None
         return ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return _Torch(spec.name) if spec.name == "torch" else None
+        return _torch() if spec.name == "torch" else None
 
     def exec_module(self, module: ModuleType) -> None:
-        """What stands in sys.modules after this is what ``import`` gives; ours keep their own spec."""
+        """What is in sys.modules after this is what ``import`` gives: ours keep their own spec."""
         rest = module.__name__.partition(".")[2]
-        if rest:
-            found = _ours(rest)
-            assert found is not None
-            if found.__name__.startswith("torch."):
-                found.__path__ = []
+        found = _ours(rest) if rest else None
+        if found is not None:
             sys.modules[module.__name__] = found
 
 
@@ -170,9 +219,17 @@ def install() -> None:
     if "torch" in sys.modules:
         raise RuntimeError("torch is imported already: stand_in.install() comes first")
     sys.meta_path.insert(0, Finder())
+    importlib.import_module("torch.nn.modules")  # asked for as an attribute of torch.nn
 
 
-def names() -> Iterator[str]:
-    """Every name that stands in, for the page that lists them."""
-    for module, (_, found) in STAND_INS.items():
-        yield from (f"torch.{module}.{name}" for name in found)
+class Aside(ModuleType):
+    """A module of another library that is imported and not used: each of its names an empty class."""
+
+    def __init__(self, name: str):
+        super().__init__(name)
+        self.__path__: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})

@@ -14,7 +14,7 @@ import sensorium as sn
 from sensorium.errors import AutogradError, OptionError, ShapeError, UndefinedError
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cases import CASES, SCALAR
+from distribution_cases import CASES, SCALAR
 
 D = sn.distributions
 LINE = {
@@ -74,7 +74,7 @@ def test_density_integrates_to_its_moments_and_entropy(name):
         np.testing.assert_allclose(p.mean.item(), mean, rtol=1e-4, atol=1e-8)
         np.testing.assert_allclose(p.variance.item(), (mass * (x - mean) ** 2).sum(), rtol=2e-4)
         if name != "FisherSnedecor":
-            np.testing.assert_allclose(p.entropy().item(), -(mass * logs).sum(), rtol=2e-5)
+            np.testing.assert_allclose(p.entropy().item(), -(mass * logs).sum(), rtol=1e-4)
     elif name == "VonMises":  # of the direction
         np.testing.assert_allclose(p.variance.item(), 1 - (mass * np.cos(x - 0.3)).sum(), rtol=1e-9)
     rising = np.cumsum(mass) - mass / 2
@@ -83,7 +83,7 @@ def test_density_integrates_to_its_moments_and_entropy(name):
         share = p.cdf(sn.tensor(at)).numpy()
     except NotImplementedError:
         return
-    np.testing.assert_allclose(share, np.interp(at, x, rising), atol=1e-5)
+    np.testing.assert_allclose(share, np.interp(at, x, rising), atol=1e-4)
     try:
         np.testing.assert_allclose(p.icdf(sn.tensor(share)).numpy(), at, rtol=1e-7, atol=1e-9)
     except NotImplementedError:
@@ -193,6 +193,21 @@ def test_gamma_draws_move_along_their_quantile(a):
     np.testing.assert_allclose(shape.grad.numpy()[keep], wanted[keep], rtol=2e-5)
 
 
+@pytest.mark.parametrize("name", sorted(SCALAR - {"Gamma", "Chi2", "MixtureSameFamily"}))
+def test_draws_move_along_their_quantile(name):
+    """dx/d theta = -(dF/d theta) / p at the draw, for every parameter theta."""
+    make, parameters, _ = CASES[name]
+    theta = [sn.tensor(v, requires_grad=True) for v in parameters]
+    p = make(D, *theta)
+    x = p.rsample((5,))
+    found = sn.autograd.grad(x.sum(), theta, retain_graph=True)
+    at = x.detach()
+    weight = -(-p.log_prob(at).detach()).exp()
+    wanted = sn.autograd.grad((weight * p.cdf(at)).sum(), theta)
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6, atol=1e-9)
+
+
 def test_beta_draws_move_along_their_quantile():
     """F(x; a, 1) = x**a has the quantile u**(1 / a)."""
     for a in (0.3, 1.0, 5.0):
@@ -239,6 +254,14 @@ def test_straight_through_gradient_is_that_of_probs():
     q = sn.tensor([0.2, 0.8], requires_grad=True)
     ((q / q.sum()) * sn.tensor([1.0, 2.0])).sum().backward()
     np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-12)
+
+
+def test_a_distribution_made_once_serves_many_steps():
+    loc = sn.zeros(3, requires_grad=True)
+    p = D.Normal(loc, 1.0)
+    for _ in range(2):
+        p.log_prob(sn.ones(3)).sum().backward()
+    assert loc.grad.tolist() == [2.0, 2.0, 2.0]
 
 
 def test_samples_carry_no_gradient_and_seeds_reproduce_them():
@@ -345,6 +368,18 @@ def test_what_has_no_closed_form_says_so():
         lambda: D.biject_to(D.constraints.boolean),
     ):
         with pytest.raises(UndefinedError):
+            ask()
+
+
+def test_a_distribution_without_constraints_warns():
+    class Bare(D.Distribution):
+        pass
+
+    with pytest.warns(UserWarning, match="Bare: defines no arg_constraints"):
+        Bare((2,), (3,))
+    bare = Bare(validate_args=False)
+    for ask in (lambda: bare.mean, lambda: bare.support, lambda: bare.log_prob(sn.ones(1))):
+        with pytest.raises(UndefinedError, match="Bare"):
             ask()
 
 

@@ -10,7 +10,7 @@ import pytest
 import sensorium as sn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cases import CASES
+from distribution_cases import CASES
 
 pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore:Singular sample:UserWarning")]
 torch = pytest.importorskip("torch")
@@ -21,6 +21,7 @@ LOOSE = {  # where PyTorch computes in single precision: Bessel functions, log(n
     "Multinomial": 1e-6,
     "Multinomial logits": 1e-6,
 }
+ALL = CASES
 CASES = {n: c for n, c in CASES.items() if n != "GeneralizedPareto"}  # of float32 only in PyTorch
 OTHERS = {  # found to differ on purpose
     ("Kumaraswamy", "mode"),  # nan in PyTorch, whatever the parameters
@@ -205,3 +206,94 @@ def test_public_names():
         mine = __import__(f"sensorium.distributions.{module}", fromlist=["x"])
         wanted = set(peer.__all__)
         assert wanted <= set(dir(mine)), module
+
+
+@pytest.mark.parametrize("name", [*CASES, "GeneralizedPareto"])
+def test_single_precision(name):
+    make, parameters, value = ALL[name]
+    f32 = [np.asarray(v, np.float32) for v in parameters]
+    p, q = make(D, *map(sn.tensor, f32)), make(T, *map(torch.tensor, f32))
+    x = np.asarray(value, np.float32 if np.asarray(value).dtype.kind == "f" else np.int64)
+    if "Wishart" in name or "tril" in name:
+        x = np.asarray(value, np.float32)
+    compare(lambda: p.log_prob(sn.tensor(x)), lambda: q.log_prob(torch.tensor(x)), 2e-4, 2e-5)
+    for k in ("mean", "variance"):
+        compare(lambda k=k: getattr(p, k), lambda k=k: getattr(q, k), 2e-4, 1e-5)
+    compare(p.entropy, q.entropy, 2e-4, 2e-5)
+    assert str(p.sample((2,)).dtype) == str(q.sample((2,)).dtype).removeprefix("torch.")
+    if name == "GeneralizedPareto":
+        compare(lambda: p.cdf(sn.tensor(x)), lambda: q.cdf(torch.tensor(x)), 1e-5)
+        u = np.array([0.1, 0.5, 0.9], np.float32)
+        compare(lambda: p.icdf(sn.tensor(u)), lambda: q.icdf(torch.tensor(u)), 1e-5)
+
+
+NUMBERS = {
+    "Normal": (0, 1), "Bernoulli": (0.3,), "Binomial": (3, 0.5), "Poisson": (2.0,), "Chi2": (3,),
+    "Gamma": (1, 2), "Beta": (1, 2), "StudentT": (3.0,), "HalfNormal": (2.0,), "VonMises": (0, 1),
+    "Uniform": (0, 2), "Laplace": (0, 1), "Gumbel": (0, 1.5), "Weibull": (1, 2), "Pareto": (1, 2),
+    "Geometric": (0.5,), "NegativeBinomial": (2, 0.3), "ContinuousBernoulli": (0.3,),
+    "LogNormal": (0, 1), "Kumaraswamy": (1, 2), "Exponential": (1,), "InverseGamma": (3, 2),
+    "FisherSnedecor": (5, 6), "GeneralizedPareto": (0, 1, 0.1), "LKJCholesky": (3,),
+    "HalfCauchy": (1,), "Cauchy": (0, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_parameters_may_be_numbers(name):
+    p, q = getattr(D, name)(*NUMBERS[name]), getattr(T, name)(*NUMBERS[name])
+    assert repr(p) == repr(q) and p.batch_shape == q.batch_shape == ()
+    assert str(p.sample().dtype) == str(q.sample().dtype).removeprefix("torch.")
+    compare(lambda: p.mean, lambda: q.mean, 1e-5)
+    p, q = p.expand((2,)), q.expand((2,))
+    assert p.batch_shape == (2,) and p.sample((3,)).shape == tuple(q.sample((3,)).shape)
+
+
+ERRORS = [
+    lambda D, t: D.Normal(0.0, -1.0),
+    lambda D, t: D.Normal(t.zeros(2), t.ones(3)),
+    lambda D, t: D.Normal("a", 1.0),
+    lambda D, t: D.Normal(0.0, 1.0).log_prob(3),
+    lambda D, t: D.Normal(t.zeros(2), 1.0).log_prob(t.zeros(3)),
+    lambda D, t: D.Normal(t.zeros(2), 1.0).expand([3]),
+    lambda D, t: D.Uniform(0.0, 1.0).log_prob(t.tensor(2.0)),
+    lambda D, t: D.Uniform(1.0, 0.0),
+    lambda D, t: D.Categorical(),
+    lambda D, t: D.Categorical(t.ones(2), t.ones(2)),
+    lambda D, t: D.Categorical(t.tensor(1.0)),
+    lambda D, t: D.Categorical(t.ones(3)).log_prob(t.tensor(3)),
+    lambda D, t: D.Bernoulli(),
+    lambda D, t: D.Bernoulli(2.0),
+    lambda D, t: D.Geometric(0.0),
+    lambda D, t: D.Multinomial(t.tensor([1, 2]), t.ones(2)),
+    lambda D, t: D.Binomial(t.tensor([2, 3]), 0.5).enumerate_support(),
+    lambda D, t: D.MultivariateNormal(t.zeros(2)),
+    lambda D, t: D.MultivariateNormal(t.zeros(2), -t.eye(2)),
+    lambda D, t: D.MultivariateNormal(t.tensor(0.0), t.eye(2)),
+    lambda D, t: D.LowRankMultivariateNormal(t.zeros(3), t.ones(2, 2), t.ones(3)),
+    lambda D, t: D.Independent(D.Normal(t.zeros(2), 1.0), 3),
+    lambda D, t: D.MixtureSameFamily(D.Normal(0.0, 1.0), D.Normal(t.zeros(2), 1.0)),
+    lambda D, t: D.MixtureSameFamily(D.Categorical(t.ones(3)), D.Normal(t.zeros(2), 1.0)),
+    lambda D, t: D.LKJCholesky(1),
+    lambda D, t: D.Wishart(t.tensor(0.5), t.eye(2)),
+    lambda D, t: D.Dirichlet(t.tensor(1.0)),
+    lambda D, t: D.Dirichlet(t.zeros(2)),
+    lambda D, t: D.Normal(0.0, 1.0).enumerate_support(),
+    lambda D, t: D.Poisson(2.0).entropy(),
+    lambda D, t: D.Bernoulli(0.3).rsample(),
+    lambda D, t: D.Distribution.set_default_validate_args(3),
+    lambda D, t: D.TransformedDistribution(D.Normal(0.0, 1.0), [3]),
+    lambda D, t: D.TransformedDistribution(D.Normal(0.0, 1.0), [D.StickBreakingTransform()]),
+    lambda D, t: D.constraints.dependent.check(t.ones(1)),
+    lambda D, t: D.Normal(0.0, 1.0).sample(2),
+]
+
+
+@pytest.mark.parametrize("wrong", range(len(ERRORS)))
+def test_errors_of_the_same_kind(wrong):
+    with pytest.raises(Exception) as theirs:
+        ERRORS[wrong](T, torch)
+    with pytest.raises(Exception) as mine:
+        ERRORS[wrong](D, sn)
+    kinds = (NotImplementedError, ValueError, TypeError, RuntimeError)
+    kind = next(k for k in kinds if isinstance(theirs.value, k))
+    assert isinstance(mine.value, kind), (theirs.value, mine.value)

@@ -1,14 +1,9 @@
 """Transforms and constraints against torch.distributions'."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import sensorium as sn
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 pytestmark = pytest.mark.peer
 torch = pytest.importorskip("torch")
