@@ -93,7 +93,7 @@ FILES = {
     "ops.max_pool": Names("max_pool1d max_pool2d max_pool3d"),
     "ops.memory_facts": Names(
         "get_device is_same_size",
-        "get_device is_same_size is_set_to ndimension storage_offset where",
+        "get_device is_same_size is_set_to ndimension storage_offset",
     ),
     "ops.native_calls": Names(
         "constant_pad_nd grid_sampler_2d grid_sampler_3d native_batch_norm native_channel_shuffle "
@@ -153,11 +153,12 @@ FILES = {
         "unravel_index",
         "argwhere fliplr flipud nonzero_static sum_to_size",
     ),
+    "ops.turned": Names("", "polygamma where", "polygamma"),
     "ops.with_indices": Names("conv_tbc max_pool1d_with_indices"),
     "serialization": Names("load save"),
     "special": Names(
         "digamma erfc erfinv i0 logit polygamma sinc xlogy",
-        "digamma erfc erfinv i0 logit polygamma sinc xlogy",
+        "digamma erfc erfinv i0 logit sinc xlogy",
         "digamma erfc erfinv i0 logit sinc xlogy",
     ),
 }

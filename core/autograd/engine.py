@@ -225,7 +225,7 @@ def _step(node: Node, g: Any, pending: dict[Any, Any], retain: bool, recorded: b
     if g.__class__ is list:
         g = _fill(node, g, recorded)
     shares = op.pull(g, as_tensors(node, saved) if recorded else saved, edges)
-    if not retain:
+    if not retain and (node.cells or node.saved is not saved):  # it kept values, not only shapes
         node.saved, node.cells, node.stamp = RELEASED, (), 0
     for edge, share in zip(edges, shares):
         if edge is not None and share is not None:

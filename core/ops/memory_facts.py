@@ -1,13 +1,10 @@
-"""Facts about where a tensor lies, and methods that are another function's: no computation."""
+"""Facts about where a tensor lies: no computation."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from ..tensor import Tensor
-from .select import where as _where
 
 
 def ndimension(self: Tensor) -> int:
@@ -69,13 +66,3 @@ def storage_offset(self: Tensor) -> int:
         return (self.data_ptr() - first.data.ptr) // self.array.itemsize
     start = np.lib.array_utils.byte_bounds(owner)[0]
     return (self.data_ptr() - start) // self.array.itemsize
-
-
-def where(self: Tensor, condition: Any, other: Any) -> Any:
-    """self where condition is true, other elsewhere.
-
-    >>> import sensorium as sn
-    >>> sn.tensor([1, 2]).where(sn.tensor([True, False]), 0)
-    tensor([1, 0])
-    """
-    return _where(condition, self, other)

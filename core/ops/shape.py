@@ -286,6 +286,10 @@ _BUFFERS = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 @op(view=True)
 def _expand(input: Array, shape: tuple[int, ...]) -> Array:
     """Dimensions of size 1, and missing leading ones, repeated without a copy."""
+    if input.size == math.prod(
+        shape
+    ):  # nothing is repeated: a view like any other, to be written to
+        return input.reshape(shape)
     if input.size == 1 and input.__class__ is np.ndarray and input.dtype in _BUFFERS:
         y = np.ndarray(shape, input.dtype, input, 0, (0,) * len(shape))  # 2 us sooner
         y.flags.writeable = False

@@ -24,12 +24,8 @@ from .shape import _reshape, transpose
 @op(view=True)
 def _windows(input: Array, dim: int, size: int, step: int) -> Array:
     """The windows of size slices along dim, every step slices, as a new last dimension; a view."""
-    if input.__class__ is not np.ndarray:
-        from cupy.lib.stride_tricks import sliding_window_view as windows  # type: ignore[import]
-
-        return windows(input, size, dim)[(slice(None),) * dim + (slice(None, None, step),)]
-    alone = step >= size and input.flags.writeable
-    y = sliding_window_view(input, size, dim, writeable=alone)
+    alone = {"writeable": True} if step >= size and input.flags.writeable else {}
+    y = sliding_window_view(input, size, dim, **(alone if isinstance(input, np.ndarray) else {}))
     return y[(slice(None),) * dim + (slice(None, None, step),)]
 
 

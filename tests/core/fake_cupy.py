@@ -149,6 +149,7 @@ for _name in [
     "copy",
     "cumprod",
     "cumsum",
+    "diagonal",
     "dot",
     "max",
     "mean",

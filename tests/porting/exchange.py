@@ -52,7 +52,9 @@ def trained(model: Any, torch: Any, loss: Callable[[], Any]) -> dict[str, np.nda
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
     first = loss()
     first.backward()
-    found = {f"gradient {name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
+    found = {
+        f"gradient {name}": p.grad for name, p in model.named_parameters() if p.grad is not None
+    }
     kept = {name: value.detach().numpy().copy() for name, value in found.items()}
     optimizer.step()
     after = {f"after {k}": v.detach().numpy().copy() for k, v in model.state_dict().items()}

@@ -22,7 +22,9 @@ from typing import Any
 
 import sensorium
 
-VERSION = "2.13.0"  # whose names and numbers Sensorium follows: libraries ask before they use a name
+VERSION = (
+    "2.13.0"  # whose names and numbers Sensorium follows: libraries ask before they use a name
+)
 
 
 def unchanged(value: Any = None, *args: Any, **options: Any) -> Any:
@@ -70,7 +72,10 @@ STAND_INS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "distributed": ("there are no process groups", {"is_available": no, "is_initialized": no}),
-    "fx": ("no graph tracer: a mark of what it must not enter changes nothing", {"wrap": unchanged}),
+    "fx": (
+        "no graph tracer: a mark of what it must not enter changes nothing",
+        {"wrap": unchanged},
+    ),
     "hub": (
         "sensorium.hub loads here; these are imported beside models, and raise when called",
         {
@@ -141,12 +146,29 @@ NO_DTYPES = {
 }
 
 
-def finfo(type: Any = None) -> Any:  # noqa: A001  (PyTorch's name)
+def finfo(type: Any = None) -> Any:
     """sensorium.finfo, and the range of the types that are not here."""
     largest = NO_DTYPES.get(str(type).removeprefix("torch."))
     if largest is not None:
         return SimpleNamespace(max=largest, min=-largest)
     return sensorium.finfo(type)
+
+
+META = SimpleNamespace(type="meta", index=None)  # where tensors without memory would be: none is
+
+
+class _DeviceNames(type):
+    """sensorium.device, which programs ask also whether a tensor is on "meta"."""
+
+    def __call__(cls, type: Any = "cpu", index: int | None = None) -> Any:
+        return META if type == "meta" else sensorium.device(type, index)
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, sensorium.device)
+
+
+class device(metaclass=_DeviceNames):
+    """torch.device."""
 
 
 class _Served(ModuleType):
@@ -170,7 +192,7 @@ class _Served(ModuleType):
 
 def _torch() -> ModuleType:
     module = _Served("torch", sensorium)
-    module.__dict__.update(__version__=VERSION, finfo=finfo)
+    module.__dict__.update(__version__=VERSION, device=device, finfo=finfo)
     module.__dict__.update({name: f"torch.{name}" for name in NO_DTYPES})
     return module
 
