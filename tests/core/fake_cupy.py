@@ -94,6 +94,12 @@ class Array:
         """The host's copy."""
         return self._host.copy()
 
+    def diagonal(self, *args):
+        """A view one may write to, where NumPy's is read-only."""
+        y = self._host.diagonal(*args)
+        y.flags.writeable = self._host.flags.writeable
+        return Array(y)
+
     def item(self, *args):
         """The one element as a Python number."""
         return self._host.item(*args)
@@ -149,7 +155,6 @@ for _name in [
     "copy",
     "cumprod",
     "cumsum",
-    "diagonal",
     "dot",
     "max",
     "mean",

@@ -68,5 +68,5 @@ def run_all(jobs: dict[str, Callable[[], dict[str, np.ndarray]]], folder: Path) 
     for name, job in jobs.items():
         try:
             np.savez(folder / f"{name}.npz", **job())
-        except Exception:  # the parent shows it as that model's failure, and the others go on
+        except Exception:  # noqa: BLE001  (shown as that model's failure; the others go on)
             (folder / f"{name}.txt").write_text(traceback.format_exc(limit=-6))
