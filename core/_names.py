@@ -40,11 +40,11 @@ FILES = {
         "asarray from_dlpack frombuffer",
         "__array_interface__ __array_namespace__ __dlpack__ __dlpack_device__ to_device",
     ),
-    "limits": Names("finfo iinfo"),
     "legacy": Names(
         "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor"
         " LongTensor ShortTensor"
     ),
+    "limits": Names("finfo iinfo"),
     "linalg": Names("det matrix_exp matrix_power slogdet", "det matrix_exp matrix_power slogdet"),
     "memory": Names(
         "channels_last channels_last_3d contiguous_format empty_permuted empty_strided layout "
@@ -72,14 +72,16 @@ FILES = {
         "diag diag_embed diagflat diagonal diagonal_copy diagonal_scatter tril_indices triu_indices",
         "diag diag_embed diagflat diagonal diagonal_scatter fill_diagonal_",
     ),
+    "ops.distance": Names("cdist cosine_similarity pairwise_distance pdist"),
     "ops.draws": Names("binomial poisson", "cauchy_ exponential_ geometric_ log_normal_"),
+    "ops.gelus": Names("erf", "erf", "erf"),
     "ops.hashing": Names("hash_tensor", "hash_tensor"),
     "ops.histogram": Names("bincount histc histogram histogramdd", "bincount histc histogram"),
     "ops.inplace_views": Names(
         "",
         "apply_ map2_ map_ resize_ resize_as_ squeeze_ swapaxes_ swapdims_ t_ transpose_ unsqueeze_",
     ),
-    "ops.layer_norm": Names("rms_norm"),
+    "ops.layer_norms": Names("rms_norm"),
     "ops.linalg_lapack": Names(
         "geqrf lu lu_solve orgqr ormqr triangular_solve",
         "geqrf lu lu_solve orgqr ormqr triangular_solve",
@@ -106,11 +108,13 @@ FILES = {
         "ldexp logaddexp2 nextafter",
         "clamp_max clamp_min copysign float_power gcd heaviside hypot lcm ldexp nextafter",
     ),
+    "ops.pixel": Names("channel_shuffle pixel_shuffle pixel_unshuffle"),
     "ops.predicates": Names("isneginf isposinf isreal signbit", "isneginf isposinf isreal signbit"),
     "ops.quantiles": Names(
         "kthvalue median mode msort nanmedian nanquantile quantile",
         "kthvalue median mode msort nanmedian nanquantile quantile",
     ),
+    "ops.rectifier": Names("celu prelu rrelu selu", "prelu"),
     "ops.running": Names("cummax cummin logcumsumexp", "cummax cummin logcumsumexp"),
     "ops.scatter": Names(
         "fill index_copy index_fill masked_scatter put select_scatter slice_scatter",
@@ -128,9 +132,11 @@ FILES = {
         "bitwise_left_shift bitwise_right_shift",
         "bitwise_left_shift bitwise_right_shift",
     ),
+    "ops.shrink": Names("hardshrink threshold", "hardshrink"),
     "ops.sliding": Names("adjoint", "H adjoint mH unfold"),
     "ops.special_gamma": Names("lgamma mvlgamma", "lgamma mvlgamma", "lgamma mvlgamma"),
     "ops.special_gammainc": Names("igamma igammac", "igamma igammac", "igamma igammac"),
+    "ops.spectral": Names("istft stft", "istft stft"),
     "ops.statistics": Names(
         "corrcoef cov cumulative_trapezoid dist gradient renorm trapezoid trapz",
         "corrcoef cov dist renorm",

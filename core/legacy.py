@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import create, dtypes
+from .errors import DTypeError
+from .size import Size
 from .tensor import Tensor
 
 
@@ -23,6 +25,10 @@ class _TypedTensor(type):
     def __call__(cls, *data: Any) -> Tensor:
         if all(isinstance(n, int) for n in data):
             return create.empty(*data or (0,), dtype=cls.dtype)
+        if len(data) != 1 or not hasattr(data[0], "__len__"):
+            raise DTypeError(f"{cls.__name__}: want data or sizes, got {data!r}")
+        if isinstance(data[0], Size):
+            return create.empty(data[0], dtype=cls.dtype)
         return create.tensor(data[0], dtype=cls.dtype)
 
 

@@ -30,18 +30,17 @@ from .tensor import Tensor
 METHODS = """
     abs acos acosh add addbmm addcdiv addcmul addmm addmv addr all allclose amax amin aminmax angle
     any arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argsort asin asinh atan
-    atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or
-    bitwise_xor bmm broadcast_to ceil chunk clamp clone conj contiguous cos cosh count_nonzero
-    cumprod cumsum deg2rad diff div dot dsplit eq equal erf exp exp2 expand expm1 fix flatten flip floor
-    floor_divide fmod frac gather ge greater_equal gt hardshrink hsplit index_add index_put
-    index_select inner isclose isfinite isinf isnan istft kron le lerp less_equal log log10 log1p
-    log2 log_softmax logaddexp logical_and logical_not logical_or logical_xor logsumexp lt
-    masked_fill masked_select matmul max maximum mean min minimum mm moveaxis movedim mul mv
-    nan_to_num nanmean nansum narrow ne neg nonzero norm not_equal outer permute positive pow prelu
-    prod rad2deg ravel reciprocal relu remainder repeat repeat_interleave reshape roll rot90 round
-    rsqrt scatter scatter_add select sgn sigmoid sign sin sinh softmax sort split sqrt square
-    squeeze std stft sub sum swapdims t take take_along_dim tan tanh tensor_split tile topk
-    transpose trunc unbind unflatten unsqueeze var view vsplit
+    atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or bitwise_xor bmm broadcast_to ceil chunk
+    clamp clone conj contiguous cos cosh count_nonzero cumprod cumsum deg2rad diff div dot dsplit
+    eq equal exp exp2 expand expm1 fix flatten flip floor floor_divide fmod frac gather ge
+    greater_equal gt hsplit index_add index_put index_select inner isclose isfinite isinf isnan
+    kron le lerp less_equal log log10 log1p log2 log_softmax logaddexp logical_and logical_not
+    logical_or logical_xor logsumexp lt masked_fill masked_select matmul max maximum mean min
+    minimum mm moveaxis movedim mul mv nan_to_num nanmean nansum narrow ne neg nonzero norm
+    not_equal outer permute positive pow prod rad2deg ravel reciprocal relu remainder repeat
+    repeat_interleave reshape roll rot90 round rsqrt scatter scatter_add select sgn sigmoid sign
+    sin sinh softmax sort split sqrt square squeeze std sub sum swapdims t take take_along_dim tan
+    tanh tensor_split tile topk transpose trunc unbind unflatten unsqueeze var view vsplit
 """.split()  # noqa: SIM905  (a line a name would fill three pages)
 
 ALIASES = {
@@ -60,14 +59,14 @@ ALIASES = {
 }
 
 INPLACE = """
-    abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh
-    arctan arctan2 arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or
-    bitwise_xor ceil clamp clip cos cosh cumprod cumsum deg2rad div divide eq erf exp exp2 expm1 fix
-    floor floor_divide fmod frac ge greater greater_equal gt index_add index_put le lerp less
-    less_equal log log10 log1p log2 logical_and logical_not logical_or logical_xor lt masked_fill mul
-    multiply nan_to_num ne neg negative not_equal pow rad2deg reciprocal relu remainder round rsqrt
-    scatter scatter_add sgn sigmoid sign sin sinh sqrt square sub subtract tan tanh tril triu
-    true_divide trunc
+    abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin
+    arcsinh arctan arctan2 arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_not
+    bitwise_or bitwise_xor ceil clamp clip cos cosh cumprod cumsum deg2rad div divide eq exp exp2
+    expm1 fix floor floor_divide fmod frac ge greater greater_equal gt index_add index_put le lerp
+    less less_equal log log10 log1p log2 logical_and logical_not logical_or logical_xor lt
+    masked_fill mul multiply nan_to_num ne neg negative not_equal pow rad2deg reciprocal relu
+    remainder round rsqrt scatter scatter_add sgn sigmoid sign sin sinh sqrt square sub subtract
+    tan tanh tril triu true_divide trunc
 """.split()  # noqa: SIM905
 
 

@@ -49,11 +49,13 @@ def save(obj: Any, path: Path) -> None:
     io.save_state(path, obj, to_array=_to_array)
 
 
-def load(path: Path, map_location: str | Device | None = None) -> Any:
+def load(
+    path: Path, map_location: str | Device | None = None, *, weights_only: bool | None = None
+) -> Any:
     """What a file of ``save``, PyTorch, safetensors or NumPy (.npz) holds, with tensors in it.
 
-    map_location is the device to put them on. Nothing in the file is executed; files that ask for it,
-    or are damaged, raise a FormatError that says where.
+    map_location is the device to put them on. Nothing in the file is executed, whatever weights_only
+    says; files that ask for it, or are damaged, raise a FormatError that says where.
     """
     kind = io.detect(path)
     if kind in ("torch", "torch-legacy"):

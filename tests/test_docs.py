@@ -103,6 +103,14 @@ def test_readmes_python_runs(tmp_path: Path) -> None:
         runpy.run_path(str(tmp_path / "readme.py"))
 
 
+def test_portings_examples_run() -> None:
+    """As doctests, in order: what is promised to fail fails with the words on the page."""
+    text = "\n".join(blocks("pycon", "docs/porting.md"))
+    page = doctest.DocTestParser().get_doctest(text, {}, "porting.md", None, 0)
+    assert len(page.examples) > 15
+    check([page])
+
+
 @pytest.mark.network
 @pytest.mark.parametrize("page", ["vision", "text", "audio"])
 def test_a_domains_page_starts_with_lines_that_work(

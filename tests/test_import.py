@@ -89,3 +89,10 @@ def test_a_checkout_is_not_a_second_copy() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'tensr'"):
         sensorium.tensr  # noqa: B018  the access is what is tested
+
+
+def test_no_function_read_on_first_use_is_hidden_by_its_file() -> None:
+    """A submodule becomes an attribute of its package: ``ops.norm`` would be the file, not norm."""
+    package = sensorium.ops
+    files = {path.stem for path in Path(package.__path__[0]).glob("*.py")}
+    assert not files & set(package._LAZY)

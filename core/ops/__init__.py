@@ -1,4 +1,11 @@
-"""sensorium.ops: every operation, a family a file; each op whole in one place (see ``_declare``)."""
+"""sensorium.ops: every operation, a family a file; each op whole in one place (see ``_declare``).
+
+What every program needs is read at once, the rest, layers above all, on first use (``_FILES``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
 
 from ._declare import OPS as OPS, op as op
 from .activation import (
@@ -14,14 +21,6 @@ from .activation import (
     silu as silu,
     softplus as softplus,
 )
-from .adaptive import (
-    adaptive_avg_pool1d as adaptive_avg_pool1d,
-    adaptive_avg_pool2d as adaptive_avg_pool2d,
-    adaptive_avg_pool3d as adaptive_avg_pool3d,
-    adaptive_max_pool1d as adaptive_max_pool1d,
-    adaptive_max_pool2d as adaptive_max_pool2d,
-    adaptive_max_pool3d as adaptive_max_pool3d,
-)
 from .arithmetic import (
     add as add,
     div as div,
@@ -35,13 +34,6 @@ from .arithmetic import (
     true_divide as true_divide,
     trunc_divide as trunc_divide,
 )
-from .attention import scaled_dot_product_attention as scaled_dot_product_attention
-from .avg_pool import (
-    avg_pool1d as avg_pool1d,
-    avg_pool2d as avg_pool2d,
-    avg_pool3d as avg_pool3d,
-)
-from .bag import embedding_bag as embedding_bag
 from .cast import (
     cast as cast,
     cast_exact as cast_exact,
@@ -115,36 +107,6 @@ from .composite import (
     take_along_dim as take_along_dim,
     var_mean as var_mean,
 )
-from .conv import (
-    conv1d as conv1d,
-    conv2d as conv2d,
-    conv3d as conv3d,
-)
-from .conv_transpose import (
-    conv_transpose1d as conv_transpose1d,
-    conv_transpose2d as conv_transpose2d,
-    conv_transpose3d as conv_transpose3d,
-)
-from .ctc import ctc_loss as ctc_loss
-from .distance import (
-    cdist as cdist,
-    cosine_similarity as cosine_similarity,
-    normalize as normalize,
-    pairwise_distance as pairwise_distance,
-    pdist as pdist,
-)
-from .dropout import (
-    alpha_dropout as alpha_dropout,
-    dropout as dropout,
-    dropout1d as dropout1d,
-    dropout2d as dropout2d,
-    dropout3d as dropout3d,
-    feature_alpha_dropout as feature_alpha_dropout,
-)
-from .entropy import (
-    cross_entropy as cross_entropy,
-    nll_loss as nll_loss,
-)
 from .exponential import (
     abs as abs,
     exp as exp,
@@ -168,20 +130,6 @@ from .extremes import (
     amin as amin,
     any as any,
 )
-from .fold import (
-    fold as fold,
-    unfold as unfold,
-)
-from .fused import (
-    conv_norm_act as conv_norm_act,
-    linear_act as linear_act,
-)
-from .gated import (
-    glu as glu,
-    gumbel_softmax as gumbel_softmax,
-    mish as mish,
-    softsign as softsign,
-)
 from .gather import (
     embedding as embedding,
     gather as gather,
@@ -192,14 +140,6 @@ from .gather import (
     nonzero as nonzero,
     scatter as scatter,
     scatter_add as scatter_add,
-)
-from .gelu import (
-    erf as erf,
-    gelu as gelu,
-)
-from .grid import (
-    affine_grid as affine_grid,
-    grid_sample as grid_sample,
 )
 from .hyperbolic import (
     acos as acos,
@@ -223,12 +163,6 @@ from .index import (
     narrow as narrow,
     select as select,
 )
-from .interpolate import (
-    interpolate as interpolate,
-    upsample as upsample,
-    upsample_bilinear as upsample_bilinear,
-    upsample_nearest as upsample_nearest,
-)
 from .join import (
     cat as cat,
     chunk as chunk,
@@ -242,31 +176,6 @@ from .join import (
     tile as tile,
     unbind as unbind,
 )
-from .layer_norm import (
-    group_norm as group_norm,
-    instance_norm as instance_norm,
-    layer_norm as layer_norm,
-    rms_norm as rms_norm,
-)
-from .loss import (
-    binary_cross_entropy as binary_cross_entropy,
-    binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
-    huber_loss as huber_loss,
-    kl_div as kl_div,
-    l1_loss as l1_loss,
-    mse_loss as mse_loss,
-    reduced as reduced,
-    reduction_of as reduction_of,
-    smooth_l1_loss as smooth_l1_loss,
-)
-from .lp_pool import (
-    fractional_max_pool2d as fractional_max_pool2d,
-    fractional_max_pool3d as fractional_max_pool3d,
-    local_response_norm as local_response_norm,
-    lp_pool1d as lp_pool1d,
-    lp_pool2d as lp_pool2d,
-    lp_pool3d as lp_pool3d,
-)
 from .matmul import (
     addmm as addmm,
     bmm as bmm,
@@ -278,18 +187,6 @@ from .matmul import (
     mv as mv,
     outer as outer,
 )
-from .max_pool import (
-    max_pool1d as max_pool1d,
-    max_pool2d as max_pool2d,
-    max_pool3d as max_pool3d,
-)
-from .multihead import multi_head_attention_forward as multi_head_attention_forward
-from .norm import (
-    batch_norm as batch_norm,
-)
-from .norm_relu import (
-    batch_norm_relu as batch_norm_relu,
-)
 from .order import (
     ValuesIndices as ValuesIndices,
     argmax as argmax,
@@ -299,11 +196,6 @@ from .order import (
     min as min,
     sort as sort,
     topk as topk,
-)
-from .pixel import (
-    channel_shuffle as channel_shuffle,
-    pixel_shuffle as pixel_shuffle,
-    pixel_unshuffle as pixel_unshuffle,
 )
 from .polar import (
     abs_squared as abs_squared,
@@ -319,13 +211,6 @@ from .products import (
     cumsum as cumsum,
     prod as prod,
 )
-from .rectifier import (
-    celu as celu,
-    prelu as prelu,
-    rrelu as rrelu,
-    selu as selu,
-)
-from .recurrent import gru_gates as gru_gates, lstm_gates as lstm_gates
 from .reduce import (
     logsumexp as logsumexp,
     mean as mean,
@@ -363,20 +248,10 @@ from .shape import (
     unsqueeze as unsqueeze,
     view as view,
 )
-from .shrink import (
-    hardshrink as hardshrink,
-    softshrink as softshrink,
-    tanhshrink as tanhshrink,
-    threshold as threshold,
-)
 from .softmax import (
     log_softmax as log_softmax,
     softmax as softmax,
     softmin as softmin,
-)
-from .spectral import (
-    istft as istft,
-    stft as stft,
 )
 from .stacking import (
     atleast_1d as atleast_1d,
@@ -405,8 +280,55 @@ from .trigonometry import (
     tan as tan,
     tanh as tanh,
 )
-from .unpool import (
-    max_unpool1d as max_unpool1d,
-    max_unpool2d as max_unpool2d,
-    max_unpool3d as max_unpool3d,
-)
+
+_FILES = {
+    "adaptive": (
+        "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d "
+        "adaptive_max_pool2d adaptive_max_pool3d"
+    ),
+    "attention": "scaled_dot_product_attention",
+    "avg_pool": "avg_pool1d avg_pool2d avg_pool3d",
+    "bag": "embedding_bag",
+    "batch_norms": "batch_norm",
+    "conv": "conv1d conv2d conv3d",
+    "conv_transpose": "conv_transpose1d conv_transpose2d conv_transpose3d",
+    "ctc": "ctc_loss",
+    "distance": "cdist cosine_similarity normalize pairwise_distance pdist",
+    "dropouts": "alpha_dropout dropout dropout1d dropout2d dropout3d feature_alpha_dropout",
+    "entropy": "cross_entropy nll_loss",
+    "folding": "fold unfold",
+    "fused": "conv_norm_act linear_act",
+    "gated": "glu gumbel_softmax mish softsign",
+    "gelus": "erf gelu",
+    "grid": "affine_grid grid_sample",
+    "interpolation": "interpolate upsample upsample_bilinear upsample_nearest",
+    "layer_norms": "group_norm instance_norm layer_norm rms_norm",
+    "loss": (
+        "binary_cross_entropy binary_cross_entropy_with_logits huber_loss kl_div l1_loss "
+        "mse_loss reduced reduction_of smooth_l1_loss"
+    ),
+    "lp_pool": (
+        "fractional_max_pool2d fractional_max_pool3d local_response_norm lp_pool1d "
+        "lp_pool2d lp_pool3d"
+    ),
+    "max_pool": "max_pool1d max_pool2d max_pool3d",
+    "multihead": "multi_head_attention_forward",
+    "norm_relu": "batch_norm_relu",
+    "pixel": "channel_shuffle pixel_shuffle pixel_unshuffle",
+    "rectifier": "celu prelu rrelu selu",
+    "recurrent": "gru_gates lstm_gates",
+    "shrink": "hardshrink softshrink tanhshrink threshold",
+    "spectral": "istft stft",
+    "unpool": "max_unpool1d max_unpool2d max_unpool3d",
+}
+_LAZY = {name: file for file, names in _FILES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value

@@ -15,7 +15,7 @@ from ..backends.cpu import onednn
 from ..errors import DTypeError, ShapeError
 from ..tensor import Tensor
 from ._declare import Array, op
-from .dropout import dropout
+from .dropouts import dropout
 from .join import repeat_interleave
 from .matmul import matmul
 from .select import where

@@ -16,10 +16,10 @@ from ..backends.cpu.folding import folded
 from ..errors import DTypeError
 from ._declare import Array, op
 from .activation import relu, relu6, silu
+from .batch_norms import _normalise, _vector
 from .conv import Pairs, _conv
-from .gelu import gelu
+from .gelus import gelu
 from .matmul import _check_linear, linear
-from .norm import _normalise, _vector
 from .trigonometry import tanh
 
 ACTIVATIONS = {None: lambda x: x, "relu": relu, "relu6": relu6, "silu": silu}

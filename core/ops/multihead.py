@@ -19,7 +19,7 @@ from ..errors import DTypeError, OpError, ShapeError
 from ..tensor import Tensor
 from .attention import scaled_dot_product_attention
 from .cast import to_dtype
-from .dropout import dropout
+from .dropouts import dropout
 from .join import cat, chunk, pad, split
 from .matmul import linear, matmul
 from .reduce import mean

@@ -13,11 +13,11 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from ..tensor import wrap
 from ._out import with_out
+from .batch_norms import batch_norm
 from .exponential import rsqrt
 from .grid import grid_sample
 from .join import pad as _pad
-from .layer_norm import group_norm, layer_norm
-from .norm import batch_norm
+from .layer_norms import group_norm, layer_norm
 from .pixel import channel_shuffle
 from .reduce import mean, var
 from .shape import reshape

@@ -1,6 +1,6 @@
 """Batch normalisation in training followed by relu, as one op: one pass over memory fewer.
 
-max(0, (x - mean) / sqrt(var + eps) * weight + bias). Its gradient is that of ``norm.py`` with g cut where
+max(0, (x - mean) / sqrt(var + eps) * weight + bias). Its gradient is that of ``batch_norms.py`` with g cut where
 the result is 0.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from ..backends.cpu import onednn
 from ._declare import Array, op
 from .activation import _relu_backward, relu
-from .norm import (
+from .batch_norms import (
     _batch_norm_backward,
     _batch_norm_train,
     _check_batch_norm,

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ShapeError
+from .batch_norms import batch_norm as _batch_norm
 from .conv import conv1d, conv2d, conv3d
 from .conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
-from .dropout import (
+from .dropouts import (
     _check,
     _drop,
     alpha_dropout as _alpha_dropout,
@@ -21,12 +22,11 @@ from .dropout import (
 )
 from .gather import _integers, _shrink_rows, embedding as _embedding
 from .grid import affine_grid, grid_sample
-from .layer_norm import (
+from .layer_norms import (
     group_norm as _group_norm,
     instance_norm as _instance_norm,
     layer_norm as _layer_norm,
 )
-from .norm import batch_norm as _batch_norm
 from .toplevel_losses import named
 from .with_indices import adaptive_max_pool1d_with_indices
 

@@ -20,9 +20,9 @@ from . import _small
 from ._declare import Array, op
 from ._dims import sizes
 from .arithmetic import mul
+from .batch_norms import _is_tensor, _move, _of_nothing, _vector, as_single, batch_norm, is_half
 from .cast import to_dtype
 from .exponential import rsqrt
-from .norm import _is_tensor, _move, _of_nothing, _vector, as_single, batch_norm, is_half
 from .reduce import _sum, mean
 from .shape import reshape
 

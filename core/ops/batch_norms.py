@@ -1,7 +1,7 @@
 """Batch normalisation.
 
 y = (x - mean) / sqrt(var + eps) * weight + bias, with mean and biased variance over batch and space
-for each channel. Source: Ioffe and Szegedy (2015). Layer, group and instance norm: ``layer_norm.py``.
+for each channel. Source: Ioffe and Szegedy (2015). Layer, group and instance norm: ``layer_norms.py``.
 """
 
 from __future__ import annotations
