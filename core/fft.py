@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ._names import absent
 from .create import finish
 from .dtypes import FLOAT, as_dtype, default_of
 from .errors import ShapeError
@@ -122,3 +123,6 @@ def ifftshift(input: Any, dim: Any = None) -> Any:
     """
     dims = many_dims("ifftshift", dim, input.ndim)
     return roll(input, [-(input.shape[d] // 2) for d in dims], dims)
+
+
+__getattr__ = absent(__name__, globals().keys)

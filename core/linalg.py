@@ -12,6 +12,7 @@ tensor([1., 1.])
 
 from __future__ import annotations
 
+from ._names import absent
 from .errors import LinAlgError
 from .ops.linalg_calls import det, inv, inv_ex, slogdet, solve, solve_ex, solve_triangular
 from .ops.linalg_decompose import (
@@ -97,3 +98,5 @@ __all__ = [
     "vecdot",
     "vector_norm",
 ]
+
+__getattr__ = absent(__name__, globals().keys)

@@ -12,6 +12,7 @@ tensor([6.])
 
 from __future__ import annotations
 
+from ._names import absent
 from .ops import (
     erf,
     exp2,
@@ -127,3 +128,5 @@ __all__ = [
     "xlogy",
     "zeta",
 ]
+
+__getattr__ = absent(__name__, globals().keys)

@@ -1,5 +1,6 @@
 """sensorium.nn: modules, layers, losses, initialisation; a table of contents."""
 
+from .._names import absent as _absent
 from . import (
     functional as functional,
     init as init,
@@ -212,3 +213,11 @@ from .upsampling import (
     UpsamplingBilinear2d as UpsamplingBilinear2d,
     UpsamplingNearest2d as UpsamplingNearest2d,
 )
+
+
+def __getattr__(name: str) -> object:
+    if name == "modules":  # PyTorch's files, for programs that import from there
+        from importlib import import_module
+
+        return import_module(f"{__name__}.modules")
+    return _absent(__name__, globals().keys)(name)

@@ -3,6 +3,7 @@
 A table of contents; the ops are in ``sensorium.ops``, the ``inplace`` forms in ``_inplace``.
 """
 
+from .._names import absent
 from ..ops import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -274,3 +275,5 @@ __all__ = [
     "upsample_bilinear",
     "upsample_nearest",
 ]
+
+__getattr__ = absent(__name__, globals().keys)

@@ -1,5 +1,6 @@
 """sensorium.optim: optimisers, learning-rate schedules, weight averaging; a table of contents."""
 
+from .._names import absent
 from . import (
     lr_scheduler as lr_scheduler,
     swa_utils as swa_utils,
@@ -21,3 +22,5 @@ from .radam import RAdam as RAdam
 from .rmsprop import RMSprop as RMSprop
 from .rprop import Rprop as Rprop
 from .sgd import SGD as SGD
+
+__getattr__ = absent(__name__, globals().keys)

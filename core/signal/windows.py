@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .._names import absent
 from ..dtypes import as_dtype, float32, float64
 from ..errors import DTypeError, OptionError
 from ..tensor import Tensor
@@ -314,3 +315,6 @@ def kaiser(
     return _window(
         "kaiser", lambda x: _kaiser(x, beta), M, sym, dtype, layout, device, requires_grad
     )
+
+
+__getattr__ = absent(__name__, globals().keys)

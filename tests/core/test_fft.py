@@ -207,7 +207,7 @@ def test_values_and_gradients_are_torchs(name, n, norm, rng):
 @pytest.mark.peer
 def test_signatures_begin_as_torchs():
     torch = pytest.importorskip("torch")
-    first = {"fft": ["n", "dim", "norm"], "fftn": ["s", "dim", "norm"]}
+    first = {"fft": ["n", "dim", "norm", "out"], "fftn": ["s", "dim", "norm", "out"]}
     for name in sn.fft.__all__:
         assert hasattr(torch.fft, name)
         wanted = first["fftn" if name.endswith(("n", "2")) else "fft"]

@@ -55,6 +55,7 @@ STAND_INS: dict[str, tuple[str, dict[str, Any]]] = {
         "a block for tracing the masks of attention, in which nothing is different",
         {"TransformGetItemToIndex": contextlib.nullcontext},
     ),
+    "_C": ("counts uses of a library, for its makers", {"_log_api_usage_once": unchanged}),
     "accelerator": (
         "no device is chosen for anybody: a tensor goes to a GPU where the program says so",
         {"is_available": no, "current_accelerator": lambda check_available=False: None},
@@ -95,6 +96,7 @@ STAND_INS: dict[str, tuple[str, dict[str, Any]]] = {
             "ignore": unchanged,
             "interface": unchanged,
             "is_scripting": no,
+            "isinstance": isinstance,
             "is_tracing": no,
             "script": unchanged,
             "script_if_tracing": unchanged,

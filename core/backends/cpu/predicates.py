@@ -121,7 +121,9 @@ def takes_eltwise_backward(g: Any, x_or_y: Any, *_: Any) -> bool:
 
 
 def takes_binary(a: Any, b: Any, *_: Any) -> bool:
-    """binary(kind, a, b): two large arrays of one dense layout."""
+    """binary(kind, a, b): two large arrays of one dense layout; a may be a number as well."""
     return (
-        a.size >= BINARY_FROM and (_same(a, b) and _runs(a)) and (same_layout(a, b) and is_dense(a))
+        a.__class__ is np.ndarray
+        and (a.size >= BINARY_FROM and _same(a, b) and _runs(a))
+        and (same_layout(a, b) and is_dense(a))
     )
