@@ -70,7 +70,7 @@ def _row_statistics(input: Any, inverse: Any) -> tuple[Any, Any]:
     return average, rsqrt(spread + eps)
 
 
-@_layer_norm.fast("onednn", when=lambda x, w, b, eps: x.dtype == np.float32 and (
+@_layer_norm.fast("onednn", least=1024, when=lambda x, w, b, eps: x.dtype == np.float32 and (
     onednn.takes_layer_norm(x) and all(v is None or v.dtype == x.dtype for v in (w, b))))  # fmt: skip
 def _(input, weight, bias, eps):
     n = input.shape[-1]

@@ -290,11 +290,18 @@ def _expand(input: Array, shape: tuple[int, ...]) -> Array:
         shape
     ):  # nothing is repeated: a view like any other, to be written to
         return input.reshape(shape)
-    if input.size == 1 and input.__class__ is np.ndarray and input.dtype in _BUFFERS:
-        y = np.ndarray(shape, input.dtype, input, 0, (0,) * len(shape))  # 2 us sooner
-        y.flags.writeable = False
-        return y
+    if input.__class__ is np.ndarray and input.dtype in _BUFFERS and input.flags.c_contiguous:
+        return _repeated(input, shape)
     return np.broadcast_to(input, shape)
+
+
+def _repeated(x: Any, shape: tuple[int, ...]) -> Any:
+    """``np.broadcast_to`` of memory without gaps, 2 us sooner: shape is known to fit."""
+    missing = len(shape) - x.ndim
+    steps = [0 if n != m else s for n, m, s in zip(x.shape, shape[missing:], x.strides)]
+    y = np.ndarray(shape, x.dtype, x, 0, (*(0,) * missing, *steps))
+    y.flags.writeable = False
+    return y
 
 
 @_expand.grad
@@ -316,14 +323,15 @@ def expand(input: Any, *shape: Any) -> Any:
     tensor([[1, 1],
             [2, 2]])
     """
-    wanted, given = sizes("expand", shape), tuple(input.shape)
+    wanted, given = sizes("expand", shape), input.shape
     missing = len(wanted) - len(given)
-    have = (None,) * missing + given
-    full = tuple([h if n == -1 else n for n, h in zip(wanted, have)])
-    fits = missing >= 0 and all(n is not None and h in (None, 1, n) for n, h in zip(full, have))
-    if not fits:
-        raise ShapeError(f"expand: shape {tuple(input.shape)} does not expand to {wanted}")
-    return _expand(input, full)
+    full = list(wanted)
+    for i, h in enumerate(given, missing):
+        if missing >= 0 and full[i] != h:
+            full[i] = h if full[i] == -1 else full[i] if h == 1 else -1
+    if missing < 0 or min(full, default=0) < 0:
+        raise ShapeError(f"expand: shape {tuple(given)} does not expand to {wanted}")
+    return _expand(input, tuple(full))
 
 
 def broadcast_to(input: Any, shape: Any) -> Any:

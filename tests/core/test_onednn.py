@@ -6,6 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import sensorium as sn
 from sensorium.backends.cpu import constants, library, memory, onednn, prepack
 from sensorium.errors import OpError
 
@@ -387,3 +388,9 @@ def test_convolution_equals_pytorch_on_the_shapes_of_resnet(rng):
         dw, db = onednn.conv_backward_weights(g, x, ws, *args, True)
         close(dw, given[1].grad.numpy())
         close(db, given[2].grad.numpy())
+
+
+def test_a_number_before_a_large_tensor_is_no_array(rng):
+    x = normal(rng, 400, 1000)
+    close((0.5 + sn.tensor(x)).numpy(), 0.5 + x.astype(np.float64))
+    close((sn.tensor(x) + 0.5).numpy(), 0.5 + x.astype(np.float64))

@@ -103,3 +103,16 @@ def test_refusals():
         special.multigammaln(t(1.0), 0)
     with pytest.raises(DTypeError, match="logit"):
         special.logit(sn.tensor([1j]))
+
+
+@pytest.mark.parametrize("dtype, places", [(sn.float32, 24), (sn.float16, 11), (sn.bfloat16, 8)])
+def test_erfinv_of_narrow_types_is_the_float64s_rounded(dtype, places):
+    """Up to the last number below 1, on both sides of where the approximation changes (0.85)."""
+    last = 1 - 2.0**-places
+    x = sn.tensor([0.0, 1e-6, 0.3, 0.8499, 0.8501, 0.99, last, 1.0, -0.5, -last, -1.0]).to(dtype)
+    want = special.erfinv(x.double()).to(dtype).double().numpy()
+    got = special.erfinv(x)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got.double().numpy(), want, rtol=2.0 ** (1 - places))
+    assert special.erfinv(sn.tensor([1.5, -2.0, math.nan], dtype=dtype)).isnan().all()
+    assert special.erfinv(sn.tensor(0.5, dtype=dtype)).shape == ()

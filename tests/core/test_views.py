@@ -392,3 +392,21 @@ def test_random_programs_of_views_and_writes_are_pytorchs(seed):
     total.backward()
     wanted.backward()
     np.testing.assert_allclose(w.grad.numpy(), v.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+# -- expand --------------------------------------------------------------------------------------
+def test_expand_that_repeats_nothing_can_be_written_to():
+    """A buffer of positions is ``arange(n).expand(1, -1)`` in many models, and is loaded in place."""
+    x = sn.arange(3)
+    x.expand(1, -1).copy_(sn.tensor([[5, 6, 7]]))
+    assert x.tolist() == [5, 6, 7]
+    with pytest.raises(ShapeError, match="expanded"):
+        x.expand(2, 3).zero_()
+
+
+def test_a_write_into_such_a_view_has_its_gradient():
+    w = sn.ones(3, requires_grad=True)
+    y = w * 2
+    y.expand(1, 3).mul_(3)
+    y.sum().backward()
+    assert w.grad.tolist() == [6, 6, 6]

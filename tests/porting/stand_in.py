@@ -129,14 +129,8 @@ STAND_INS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "version": ("what PyTorch was built with: neither CUDA nor ROCm", {"cuda": None, "hip": None}),
 }
-# torch.NAME: the file of ours that has its classes, private bases included
-ELSEWHERE = {
-    "nn.modules": "nn",
-    "nn.modules.batchnorm": "nn.norm",
-    "nn.modules.instancenorm": "nn.norm",
-    "nn.modules.lazy": "nn.lazy",
-    "nn.modules.transformer": "nn.transformer",
-}
+# torch.NAME: the file of ours that has its names
+ELSEWHERE = {"nn.modules.lazy": "nn.lazy"}
 # Element types that are not here, with their largest numbers (OCP 8-bit floating point, 2023). Tables
 # in classes nobody makes here mention them and ask finfo; a tensor of one cannot be made.
 NO_DTYPES = {
@@ -243,7 +237,6 @@ def install() -> None:
     if "torch" in sys.modules:
         raise RuntimeError("torch is imported already: stand_in.install() comes first")
     sys.meta_path.insert(0, Finder())
-    importlib.import_module("torch.nn.modules")  # asked for as an attribute of torch.nn
 
 
 class Aside(ModuleType):
