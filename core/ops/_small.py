@@ -1,4 +1,4 @@
-"""Sums over the rows of small arrays, as a product with a matrix of ones.
+"""What small arrays are asked for in less time: sums over rows, and the range of values.
 
 A reduction costs NumPy 1 us to set up and meeting its result with the array by broadcasting 0.9 us
 more, however few the elements. A product with an (n, n) matrix of ones takes 0.3 us and its result,
@@ -49,6 +49,13 @@ def row_sums(x: Any) -> Any:
 def row_means(x: Any) -> Any:
     """The mean of every row in all places of the row."""
     return _rows(x, True)
+
+
+def range_of(x: Any) -> tuple[int, int]:
+    """The smallest and the largest of some integers."""
+    if x.__class__ is np.ndarray:  # a third of the time that min and max take
+        return x.item(x.argmin()), x.item(x.argmax())
+    return int(x.min()), int(x.max())
 
 
 def common_shift(x: Any) -> float | None:

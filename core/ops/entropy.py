@@ -14,6 +14,7 @@ import numpy as np
 from ..dtypes import FLOATING
 from ..errors import DTypeError, OptionError, OutOfBoundsError, ShapeError
 from ._declare import Array, op
+from ._small import range_of
 from .loss import reduced, reduction_of
 from .reduce import _sum, _sum_all, sum
 from .select import where
@@ -177,7 +178,7 @@ def _labels(name: str, input: Any, target: Any, ignore_index: int) -> tuple[Any,
         )
     classes = input.shape[1]
     if labels.size and not 0 <= ignore_index < classes:
-        low, high = labels.item(labels.argmin()), labels.item(labels.argmax())
+        low, high = range_of(labels)
         if low >= 0 and high < classes:
             return labels.astype(np.int64, copy=False), True
     ignored = labels == ignore_index

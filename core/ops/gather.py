@@ -14,6 +14,7 @@ from ..tensor import Tensor
 from ._declare import Array, op
 from ._dims import one_dim
 from ._out import with_out
+from ._small import range_of
 from .index import BASIC, _add_at, _put, _take, _view_index, getitem, plain_index
 from .select import as_value
 from .shape import _reshape
@@ -66,7 +67,7 @@ def row_indices(name: str, shape: Any, d: int, index: Any) -> Any:
 def _check_within(name: str, index: Any, d: int, n: int) -> None:
     if not index.size:
         return
-    low, high = int(index.min()), int(index.max())
+    low, high = range_of(index)
     if low < 0 or high >= n:
         raise OutOfBoundsError(
             f"{name}: index {low if low < 0 else high} is out of range for dim {d} of size {n}"
@@ -349,8 +350,9 @@ def embedding(
         raise ShapeError(f"embedding: weight must be (V, E), got {tuple(weight.shape)}")
     if sparse:
         raise DTypeError("embedding: there are no sparse gradients: want sparse=False")
-    if rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < weight.shape[0]:
-        worst = int(rows.min()) if int(rows.min()) < 0 else int(rows.max())
+    low, high = range_of(rows) if rows.size else (0, 0)
+    if rows.size and not 0 <= low <= high < weight.shape[0]:
+        worst = low if low < 0 else high
         raise OutOfBoundsError(
             f"embedding: index {worst} is out of range for {weight.shape[0]} rows"
         )

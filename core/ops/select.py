@@ -114,7 +114,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """
     if mask.dtype != np.bool_:
         raise DTypeError(f"masked_fill: mask must be bool, got {mask.dtype}")
-    return where(mask, as_value("masked_fill", value, input.dtype), input)
+    return _where(mask, as_value("masked_fill", value, input.dtype), input)
 
 
 def as_value(name: str, value: Any, dtype: Any) -> Any:
