@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import CATEGORY, FLOAT, FLOATING, default_of, float32, float64, result_type
+from ..dtypes import CATEGORY, FLOAT, FLOATING, default_of, float32, float64, int32, int64, result_type
 from ..errors import DTypeError
 
 __all__ = ["FLOATING", "RULES", "common", "to_float"]
@@ -16,6 +16,8 @@ _SINGLE = np.dtype(np.float32)
 _NUMBERS = (int, float)  # exactly these: bool and subclasses take the long way
 _WEAK_WITH = (float32, float64)
 """Types NumPy itself pairs with a Python number without changing them."""
+_INTEGERS, _FITS = (int32, int64), 2**31
+"""With integers in this range, also these."""
 
 
 def _as_number(value: Any) -> Any:
@@ -28,15 +30,22 @@ def _as_number(value: Any) -> Any:
     return array
 
 
+def _weak(number: Any, dtype: Any) -> bool:
+    """Whether NumPy, too, leaves the type to the array."""
+    if dtype in _WEAK_WITH:
+        return True
+    return dtype in _INTEGERS and number.__class__ is int and -_FITS <= number < _FITS
+
+
 def common(*arrays: Any) -> tuple[Any, ...]:
     """The operands as arrays of their common type; a Python number stays one where that is exact."""
     if len(arrays) == 2:
         a, b = arrays
         if hasattr(a, "dtype") and hasattr(b, "dtype") and a.dtype == b.dtype in CATEGORY:
             return arrays  # equal types that are not one object, as some NumPy functions make them
-        if b.__class__ in _NUMBERS and getattr(a, "dtype", None) in _WEAK_WITH:
+        if b.__class__ in _NUMBERS and _weak(b, getattr(a, "dtype", None)):
             return arrays
-        if a.__class__ in _NUMBERS and getattr(b, "dtype", None) in _WEAK_WITH:
+        if a.__class__ in _NUMBERS and _weak(a, getattr(b, "dtype", None)):
             return arrays
     values = [_as_number(a) for a in arrays]
     wanted = result_type(*values)
