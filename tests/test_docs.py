@@ -111,6 +111,14 @@ def test_portings_examples_run() -> None:
     check([page])
 
 
+def test_trainings_lines_run(tmp_path: Path) -> None:
+    """In order, and again: the second time the run is resumed from its last checkpoint."""
+    (tmp_path / "page.py").write_text("\n".join(blocks("python", "docs/training.md")))
+    for _ in range(2):
+        assert runpy.run_path(str(tmp_path / "page.py"))["step"] == 12
+    assert len(list((tmp_path / "run").glob("step_*"))) == 3
+
+
 @pytest.mark.network
 @pytest.mark.parametrize("page", ["vision", "text", "audio"])
 def test_a_domains_page_starts_with_lines_that_work(
