@@ -72,13 +72,9 @@ from .complex import (
 )
 from .composite import (
     absolute as absolute,
-    addbmm as addbmm,
     addcdiv as addcdiv,
     addcmul as addcmul,
-    addmv as addmv,
-    addr as addr,
     aminmax as aminmax,
-    baddbmm as baddbmm,
     count_nonzero as count_nonzero,
     deg2rad as deg2rad,
     diff as diff,
@@ -86,8 +82,6 @@ from .composite import (
     frac as frac,
     greater as greater,
     greater_equal as greater_equal,
-    inner as inner,
-    kron as kron,
     lerp as lerp,
     less as less,
     less_equal as less_equal,
@@ -177,12 +171,20 @@ from .join import (
     unbind as unbind,
 )
 from .matmul import (
-    addmm as addmm,
-    bmm as bmm,
-    dot as dot,
     einsum as einsum,
     linear as linear,
     matmul as matmul,
+)
+from .named_products import (
+    addbmm as addbmm,
+    addmm as addmm,
+    addmv as addmv,
+    addr as addr,
+    baddbmm as baddbmm,
+    bmm as bmm,
+    dot as dot,
+    inner as inner,
+    kron as kron,
     mm as mm,
     mv as mv,
     outer as outer,

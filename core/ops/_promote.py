@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import CATEGORY, FLOAT, FLOATING, default_of, float32, float64, int32, int64, result_type
+from ..dtypes import (
+    CATEGORY,
+    FLOAT,
+    FLOATING,
+    default_of,
+    float32,
+    float64,
+    int32,
+    int64,
+    result_type,
+)
 from ..errors import DTypeError
 
 __all__ = ["FLOATING", "RULES", "common", "to_float"]

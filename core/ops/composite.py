@@ -1,4 +1,4 @@
-"""What is a line of other ops: lerp, addcmul, baddbmm, diff, take, var_mean, ... and other names.
+"""What is a line of other ops: lerp, addcmul, diff, take, var_mean, ... and other names.
 
 PyTorch's names and meanings; each is written with ops that have their gradients already.
 """
@@ -20,11 +20,10 @@ from .exponential import abs, exp, log1p, neg
 from .extremes import amax, amin
 from .gather import gather
 from .join import cat
-from .matmul import bmm, matmul, mv, outer
 from .reduce import mean, nansum, std, sum, var
 from .rounding import trunc
 from .select import where
-from .shape import movedim, permute, reshape, transpose
+from .shape import movedim, reshape, transpose
 
 absolute, negative, fix = abs, neg, trunc
 greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
@@ -322,92 +321,3 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     indices = where(lt(indices, 0), indices + input.shape[d], indices)
     along = [*sizes[:d], input.shape[d], *sizes[d + 1 :]]
     return gather(input.expand(*along), d, indices.expand(*sizes))
-
-
-# -- products --------------------------------------------------------------------------------------
-@with_out
-def inner(input: Any, other: Any) -> Any:
-    """The sums of products over the last dimensions: (..., k), (___, k) -> (..., ___).
-
-    >>> import sensorium as sn
-    >>> sn.inner(sn.tensor([1.0, 2.0]), sn.tensor([3.0, 4.0]))
-    tensor(11.)
-    """
-    if not input.ndim or not other.ndim:
-        return mul(input, other)
-    if input.shape[-1] != other.shape[-1]:
-        raise ShapeError(
-            f"inner: the last dimensions differ, {tuple(input.shape)} and {tuple(other.shape)}"
-        )
-    right = permute(other, (other.ndim - 1, *range(other.ndim - 1)))
-    flat = matmul(input, reshape(right, (other.shape[-1], -1)))
-    return reshape(flat, (*input.shape[:-1], *other.shape[:-1]))
-
-
-@with_out
-def kron(input: Any, other: Any) -> Any:
-    """The Kronecker product: every element of input times the whole of other.
-
-    >>> import sensorium as sn
-    >>> sn.kron(sn.tensor([1, 2]), sn.tensor([1, 10]))
-    tensor([ 1, 10,  2, 20])
-    """
-    ndim = max(input.ndim, other.ndim)
-    a = reshape(input, (1,) * (ndim - input.ndim) + tuple(input.shape))
-    b = reshape(other, (1,) * (ndim - other.ndim) + tuple(other.shape))
-    wide = reshape(a, [n for size in a.shape for n in (size, 1)])
-    tall = reshape(b, [n for size in b.shape for n in (1, size)])
-    return reshape(wide * tall, [m * n for m, n in zip(a.shape, b.shape)])
-
-
-def _scaled(input: Any, product: Any, beta: Any, alpha: Any) -> Any:
-    """beta * input + alpha * product; input is not looked at where beta is 0."""
-    if input.dtype.kind in "biu":  # the factors are of the tensors' type
-        beta, alpha = int(beta), int(alpha)
-    scaled = product if alpha == 1 else product * alpha
-    total = scaled if beta == 0 else (input if beta == 1 else input * beta) + scaled
-    return total.bool() if input.dtype.kind == "b" else total
-
-
-@with_out
-def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-    """beta * input + alpha * (mat @ vec).
-
-    >>> import sensorium as sn
-    >>> sn.addmv(sn.ones(1), sn.tensor([[1.0, 2.0]]), sn.ones(2))
-    tensor([4.])
-    """
-    return _scaled(input, mv(mat, vec), beta, alpha)
-
-
-@with_out
-def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-    """beta * input + alpha * outer(vec1, vec2).
-
-    >>> import sensorium as sn
-    >>> sn.addr(sn.zeros(1, 2), sn.ones(1), sn.tensor([1.0, 2.0]))
-    tensor([[1., 2.]])
-    """
-    return _scaled(input, outer(vec1, vec2), beta, alpha)
-
-
-@with_out
-def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-    """beta * input + alpha * bmm(batch1, batch2).
-
-    >>> import sensorium as sn
-    >>> sn.baddbmm(sn.ones(1), sn.ones(1, 1, 2), sn.ones(1, 2, 1))
-    tensor([[[3.]]])
-    """
-    return _scaled(input, bmm(batch1, batch2), beta, alpha)
-
-
-@with_out
-def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-    """beta * input + alpha * (the sum of bmm(batch1, batch2) over the batch).
-
-    >>> import sensorium as sn
-    >>> sn.addbmm(sn.zeros(1, 1), sn.ones(3, 1, 2), sn.ones(3, 2, 1))
-    tensor([[6.]])
-    """
-    return _scaled(input, sum(bmm(batch1, batch2), 0), beta, alpha)

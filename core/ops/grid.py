@@ -18,7 +18,7 @@ from ..errors import DTypeError, ShapeError
 from ._declare import Array, op
 from .index import _take
 from .join import cat
-from .matmul import bmm
+from .named_products import bmm
 from .shape import movedim, reshape
 
 _MODES = ("bilinear", "nearest", "bicubic")

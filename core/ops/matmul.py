@@ -1,4 +1,4 @@
-"""Matrix products: matmul, linear, einsum, and their named special cases.
+"""Matrix products: matmul, linear, einsum. Their named special cases: ``named_products.py``.
 
 Large float32 products run on oneDNN, with operands transposed or batched as they come.
 """
@@ -200,90 +200,6 @@ def _(rng):
     yield rng.normal(size=(2, 3, 4)), rng.normal(size=(5, 4))
     yield rng.normal(size=(4,)), rng.normal(size=(5, 4)), rng.normal(size=(5,))
     yield rng.normal(size=(128, 96)), rng.normal(size=(64, 96)), rng.normal(size=(64,))
-
-
-# -- named products ------------------------------------------------------------------------------
-def _want_ndim(name: str, ndim: int, *tensors: Any) -> None:
-    for x in tensors:
-        if x.ndim != ndim:
-            raise ShapeError(f"{name}: want {ndim} dimensions, got shape {tuple(x.shape)}")
-
-
-@with_out
-def mm(input: Any, mat2: Any) -> Any:
-    """The product of two matrices.
-
-    >>> import sensorium as sn
-    >>> sn.mm(sn.eye(2), sn.ones(2, 1)).shape
-    sensorium.Size([2, 1])
-    """
-    _want_ndim("mm", 2, input, mat2)
-    return matmul(input, mat2)
-
-
-@with_out
-def bmm(input: Any, mat2: Any) -> Any:
-    """The products of two batches of matrices: (B, n, k) @ (B, k, m) -> (B, n, m).
-
-    >>> import sensorium as sn
-    >>> sn.bmm(sn.ones(2, 3, 4), sn.ones(2, 4, 5)).shape
-    sensorium.Size([2, 3, 5])
-    """
-    _want_ndim("bmm", 3, input, mat2)
-    if input.shape[0] != mat2.shape[0]:
-        raise ShapeError(f"bmm: batches differ, {tuple(input.shape)} and {tuple(mat2.shape)}")
-    return matmul(input, mat2)
-
-
-@with_out
-def mv(input: Any, vec: Any) -> Any:
-    """The product of a matrix and a vector.
-
-    >>> import sensorium as sn
-    >>> sn.mv(sn.ones(2, 3), sn.ones(3))
-    tensor([3., 3.])
-    """
-    _want_ndim("mv", 2, input)
-    _want_ndim("mv", 1, vec)
-    return matmul(input, vec)
-
-
-@with_out
-def dot(input: Any, tensor: Any) -> Any:
-    """The sum of products of two vectors.
-
-    >>> import sensorium as sn
-    >>> sn.dot(sn.tensor([1.0, 2.0]), sn.tensor([3.0, 4.0]))
-    tensor(11.)
-    """
-    _want_ndim("dot", 1, input, tensor)
-    return matmul(input, tensor)
-
-
-@with_out
-def outer(input: Any, vec2: Any) -> Any:
-    """y[i][j] = input[i] * vec2[j].
-
-    >>> import sensorium as sn
-    >>> sn.outer(sn.tensor([1, 2]), sn.tensor([3, 4]))
-    tensor([[3, 4],
-            [6, 8]])
-    """
-    _want_ndim("outer", 1, input, vec2)
-    return _reshape_view(input, (-1, 1)) * vec2
-
-
-@with_out
-def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
-    """beta input + alpha mat1 @ mat2.
-
-    >>> import sensorium as sn
-    >>> sn.addmm(sn.ones(1), sn.ones(1, 2), sn.ones(2, 1))
-    tensor([[3.]])
-    """
-    product = mm(mat1, mat2)
-    product = product * alpha if alpha != 1 else product
-    return product if beta == 0 else product + (input * beta if beta != 1 else input)
 
 
 # -- einsum --------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from .complex import conj, imag, real
 from .exponential import sqrt
 from .index import narrow, select
 from .join import cat
-from .matmul import mm
+from .named_products import mm
 from .products import cumsum
 from .reduce import norm, sum
 from .select import clamp, where
