@@ -2,7 +2,8 @@
 
     python benchmarks/import_time.py [--quick] [--rounds N] [--size] [--out FOLDER]
 
-Each import is timed inside a fresh interpreter, with the files already in the page cache ("warm").
+Each import is timed inside a fresh interpreter, with the files and their
+bytecode already in the page cache ("warm").
 ``--size`` installs the checkout with its dependencies, without extras, into an empty environment
 (this needs the package index) and adds up the files.
 """
@@ -10,7 +11,11 @@ Each import is timed inside a fresh interpreter, with the files already in the p
 from __future__ import annotations
 
 import argparse
+import atexit
+import functools
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,10 +45,20 @@ print(json.dumps([time.perf_counter() - begin, len(sys.modules) - before]))
 """
 
 
+@functools.cache
+def environment() -> dict[str, str]:
+    """With a folder for bytecode, which installing writes and a checkout may not."""
+    folder = tempfile.mkdtemp(prefix="bytecode-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": folder}
+
+
 def once(statement: str) -> tuple[float, int]:
     """Seconds, and how many modules it brought in."""
     command = [sys.executable, "-c", TIMED.format(statement)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+    said = run.stdout
     seconds, modules = json.loads(said)
     return seconds, modules
 

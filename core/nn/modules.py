@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import nn
 from .conv import _ConvNd, _ConvTranspose
+from .lazy import LazyModuleMixin
 from .norm import _BatchNorm, _InstanceNorm
 
 __path__: list[str] = []  # the files below are made here, not found on a disk
@@ -58,6 +59,7 @@ _FILES = {
     "fold": "Fold Unfold",
     "instancenorm": "InstanceNorm1d InstanceNorm2d InstanceNorm3d LazyInstanceNorm1d LazyInstanceNorm2d "
     "LazyInstanceNorm3d",
+    "lazy": "",
     "linear": "Bilinear Identity LazyLinear Linear",
     "loss": "BCELoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss CrossEntropyLoss GaussianNLLLoss "
     "HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss LinearCrossEntropyLoss MSELoss MarginRankingLoss "
@@ -84,6 +86,7 @@ _MORE: dict[str, dict[str, Any]] = {  # what only these files have
     "batchnorm": {"_BatchNorm": _BatchNorm},
     "conv": {"_ConvNd": _ConvNd, "_ConvTransposeNd": _ConvTranspose},
     "instancenorm": {"_InstanceNorm": _InstanceNorm},
+    "lazy": {"LazyModuleMixin": LazyModuleMixin},
     "utils": {
         "_ntuple": _ntuple,
         "_single": _ntuple(1, "_single"),

@@ -286,10 +286,8 @@ _BUFFERS = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 @op(view=True)
 def _expand(input: Array, shape: tuple[int, ...]) -> Array:
     """Dimensions of size 1, and missing leading ones, repeated without a copy."""
-    if input.size == math.prod(
-        shape
-    ):  # nothing is repeated: a view like any other, to be written to
-        return input.reshape(shape)
+    if input.size == math.prod(shape):
+        return input.reshape(shape)  # nothing is repeated: a view like any other, to be written to
     if input.__class__ is np.ndarray and input.dtype in _BUFFERS and input.flags.c_contiguous:
         return _repeated(input, shape)
     return np.broadcast_to(input, shape)
