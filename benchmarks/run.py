@@ -2,7 +2,7 @@
 
     python benchmarks/run.py [--quick] [--rounds N] [--threads N] [--size] [--out FOLDER]
 
-The scripts start a further process for each contender (``_harness.Remote``); ``small_ops`` does not.
+The scripts start a further process for each contender (``_harness.Remote``); the small ones do not.
 Results go to ``benchmarks/results/<date>-<name>.md`` and ``.json``; ``--quick`` only shows that
 everything runs. Keep the machine quiet: about a quarter of an hour on two cores.
 """
@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 NAMES = (
     "import_time",
     "small_ops",
+    "small_steps",
     "resnet50_inference",
     "resnet50_training",
     "sentences",

@@ -88,6 +88,12 @@ class _Deferred:
         return method if instance is None else method.__get__(instance)
 
 
+def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function without ``out=``, which methods have not: they pay nothing for it."""
+    op = getattr(function, "op", None)
+    return op.hot if op is not None and not op.aside else function
+
+
 def _from_ops(name: str) -> Callable[..., Any]:
     return getattr(ops, name, None) or getattr(create, name)
 
@@ -346,7 +352,7 @@ def mT(self: Tensor) -> Tensor:
 def attach() -> None:
     """Give Tensor everything above; called once, when the package is imported."""
     for name in METHODS:
-        setattr(Tensor, name, _from_ops(name))
+        setattr(Tensor, name, _method(_from_ops(name)))
     for alias, name in ALIASES.items():
         setattr(Tensor, alias, _from_ops(name))
     for name in INPLACE:

@@ -76,7 +76,10 @@ def new_calls(op: Op, declared: Callable[..., Any]) -> tuple[Any, Any]:
     call.__signature__ = op.signature
     call.op, call.grad, call.fast, call.samples = op, op.grad, op.fast, op.samples
     call.keywords = op.keywords
-    return call, FunctionType(_first_hot.__code__, call.__globals__, op.name)
+    hot: Any = FunctionType(_first_hot.__code__, call.__globals__, op.name)
+    functools.update_wrapper(hot, declared)
+    hot.__signature__, hot.op = op.signature, op
+    return call, hot
 
 
 def reset(op: Op) -> None:

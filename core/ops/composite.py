@@ -215,7 +215,7 @@ class _MinMax(NamedTuple):
     max: Any
 
 
-@with_out
+@with_out(cast=False)
 def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """The smallest and the largest values: (min, max).
 

@@ -85,6 +85,12 @@ def _negative_step(index: tuple[Any, ...]) -> bool:
 
 
 # -- getitem ---------------------------------------------------------------------------------------
+def _simple(part: Any) -> bool:
+    """Whether a part of an index is one that NumPy and we read alike: an integer, a slice, None."""
+    kind = part.__class__
+    return kind is int or (kind is slice and part.step is None) or part is None or part is ...
+
+
 @op(view=True)
 def _view_index(input: Array, index: tuple[Any, ...]) -> Array:
     """input[index] for integers, slices, None and Ellipsis: a view."""
@@ -208,6 +214,8 @@ def getitem(input: Any, index: Any) -> Any:
         kind is slice and (index.step is None or (index.step.__class__ is int and index.step > 0))
     ):
         return _view_index(input, (index,))
+    if kind is tuple and all(map(_simple, index)):
+        return _view_index(input, index)
     plain, is_view = plain_index(index)
     if _negative_step(plain):
         raise ShapeError(f"index: slice steps must be positive, got {index}; use flip")

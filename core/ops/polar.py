@@ -174,7 +174,7 @@ def _(rng):
     yield rng.normal(size=(3, 4)), rng.normal(size=(4,)), complex128
 
 
-@with_out
+@with_out(cast=False)
 def complex(real: Any, imag: Any) -> Any:
     """real + 1j imag, elementwise; both float32 or both float64.
 
@@ -189,7 +189,7 @@ def complex(real: Any, imag: Any) -> Any:
     return _complex(real, imag, _COMPLEX_OF[real.dtype])
 
 
-@with_out
+@with_out(cast=False)
 def polar(abs: Any, angle: Any) -> Any:
     """abs (cos angle + 1j sin angle), elementwise; angles in radians.
 

@@ -11,12 +11,13 @@ from ._declare import Array, op
 from ._out import with_out
 
 
-def _beyond(name: str, input: Any, other: Any) -> Any:
-    """Where other is no place of a bit; refuses what has none."""
-    for a in (input, other):
-        if a.dtype.kind not in "iu":
-            raise DTypeError(f"{name}: want integers, got {a.dtype}")
-    return (other < 0) | (other >= 8 * input.dtype.itemsize)
+def _operands(name: str, input: Any, other: Any) -> tuple[Any, Any, Any]:
+    """Both in their type, and where other is no place of a bit; refuses what has none."""
+    kind = (input if hasattr(input, "dtype") else other).dtype
+    if kind.kind not in "iu":
+        raise DTypeError(f"{name}: want integers, got {kind}")
+    input, other = (v if hasattr(v, "dtype") else kind.type(v) for v in (input, other))
+    return input, other, (other < 0) | (other >= 8 * kind.itemsize)
 
 
 def _shifts(rng: Any) -> Any:
@@ -33,7 +34,7 @@ def bitwise_left_shift(input: Array, other: Array) -> Array:
     >>> sn.bitwise_left_shift(sn.tensor([1, 3]), 2)
     tensor([ 4, 12])
     """
-    beyond = _beyond("bitwise_left_shift", input, other)
+    input, other, beyond = _operands("bitwise_left_shift", input, other)
     zero = input.dtype.type(0)
     return np.where(beyond, zero, np.left_shift(input, np.where(beyond, zero, other)))
 
@@ -54,7 +55,7 @@ def bitwise_right_shift(input: Array, other: Array) -> Array:
     >>> sn.bitwise_right_shift(sn.tensor([8, -8]), 2)
     tensor([ 2, -2])
     """
-    beyond = _beyond("bitwise_right_shift", input, other)
+    input, other, beyond = _operands("bitwise_right_shift", input, other)
     most = input.dtype.type(8 * input.dtype.itemsize - 1)
     shifted = np.right_shift(input, np.where(beyond, most, other))
     if input.dtype.kind == "i":

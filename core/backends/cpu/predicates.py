@@ -46,7 +46,7 @@ def takes_matmul(a: Any, b: Any, *_: Any) -> bool:
     """a @ b for matrices or batches of them, where it is more than a moment's work."""
     return (
         a.ndim >= 2 <= b.ndim
-        and a.size * b.shape[-1] > MATMUL_FROM
+        and a.size * b.shape[-1] >= MATMUL_FROM
         and a.shape[-1] == b.shape[-2]
         and (a.ndim <= 6 >= b.ndim and b.size > 0)
         and (_same(a, b) and _runs(a))
@@ -56,7 +56,7 @@ def takes_matmul(a: Any, b: Any, *_: Any) -> bool:
 def takes_linear(x: Any, weight: Any, bias: Any = None, *_: Any) -> bool:
     """x @ weight.T + bias with weight (out, in)."""
     return (
-        x.size * weight.shape[0] > MATMUL_FROM
+        x.size * weight.shape[0] >= MATMUL_FROM
         and (x.ndim >= 2 == weight.ndim and x.shape[-1] == weight.shape[1])
         and (bias is None or (_same(x, bias) and bias.shape == weight.shape[:1]))
         and (_same(x, weight) and _runs(x))
