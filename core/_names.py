@@ -40,6 +40,11 @@ FILES = {
         "asarray from_dlpack frombuffer",
         "__array_interface__ __array_namespace__ __dlpack__ __dlpack_device__ to_device",
     ),
+    "kinds": Names(
+        "is_conj is_neg",
+        "is_conj is_cpu is_ipu is_maia is_meta is_mkldnn is_mps is_mtia is_neg is_nested is_quantized "
+        "is_sparse is_sparse_csr is_vulkan is_xla is_xpu layout",
+    ),
     "legacy": Names(
         "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor"
         " LongTensor ShortTensor"
@@ -49,7 +54,7 @@ FILES = {
     "memory": Names(
         "channels_last channels_last_3d contiguous_format empty_permuted empty_strided layout "
         "memory_format preserve_format strided",
-        "new_empty_strided",
+        "is_pinned new_empty_strided pin_memory",
     ),
     "nn._inplace": Names("bilinear celu_ relu_ rrelu_ selu_ threshold_"),
     "ops.adaptive": Names("adaptive_avg_pool1d"),
@@ -97,6 +102,7 @@ FILES = {
         "get_device is_same_size",
         "get_device is_same_size is_set_to ndimension storage_offset",
     ),
+    "ops.named_products": Names("ger", "ger"),
     "ops.native_calls": Names(
         "constant_pad_nd grid_sampler_2d grid_sampler_3d native_batch_norm native_channel_shuffle "
         "native_group_norm native_layer_norm"
@@ -156,17 +162,24 @@ FILES = {
     ),
     "ops.tuples": Names(
         "argwhere block_diag cartesian_prod combinations fliplr flipud nonzero_static tensordot "
-        "unravel_index",
+        "unravel_index vander",
         "argwhere fliplr flipud nonzero_static sum_to_size",
     ),
     "ops.turned": Names("", "polygamma where", "polygamma"),
     "ops.with_indices": Names("conv_tbc max_pool1d_with_indices"),
     "serialization": Names("load save"),
+    "settings": Names(
+        "are_deterministic_algorithms_enabled get_deterministic_debug_mode get_float32_matmul_precision "
+        "get_num_interop_threads is_deterministic_algorithms_warn_only_enabled is_warn_always_enabled "
+        "set_deterministic_debug_mode set_float32_matmul_precision set_flush_denormal "
+        "set_num_interop_threads set_warn_always typename use_deterministic_algorithms"
+    ),
     "special": Names(
         "digamma erfc erfinv i0 logit polygamma sinc xlogy",
         "digamma erfc erfinv i0 logit sinc xlogy",
         "digamma erfc erfinv i0 logit sinc xlogy",
     ),
+    "utils.dlpack": Names("to_dlpack"),
 }
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from .dtypes import as_dtype, default_of
 from .errors import DTypeError, ShapeError
-from .tensor import Tensor
+from .tensor import Tensor, wrap
 
 
 class _Named:
@@ -250,3 +250,31 @@ def new_empty_strided(
         requires_grad=requires_grad,
         pin_memory=pin_memory,
     )
+
+
+# -- page-locked memory --------------------------------------------------------------------------
+def pinned(self: Tensor) -> Tensor:
+    """This tensor's values in page-locked memory, from which a GPU copies without waiting.
+
+    Itself if it lies there already. DeviceError where there is no GPU.
+    """
+    from .backends import cuda
+
+    if cuda.is_pinned(self.array):
+        return self
+    return wrap(cuda.pinned(self.array))
+
+
+def is_pinned(self: Tensor) -> bool:
+    """Whether this tensor lies in page-locked memory.
+
+    >>> import sensorium as sn
+    >>> sn.ones(2).is_pinned()
+    False
+    """
+    from .backends import cuda
+
+    return cuda.is_pinned(self.array)
+
+
+pin_memory = pinned

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backends import cuda
 from ..errors import OptionError
 from ..generator import Generator, source_of
 from ._here import Here
@@ -26,6 +27,7 @@ from ._state import epochs_of, generators_of, restored, set_epochs, state_of, st
 from ._workers import Workers
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
+from .pinning import pin_memory
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 _FIXED = {"batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"}
@@ -42,8 +44,8 @@ class DataLoader:
     they are ready. timeout: seconds to wait for a batch, 0 for ever; a worker that died is an error
     at once. worker_init_fn(worker_id) runs first in each. multiprocessing_context: "fork", "spawn",
     "forkserver", a context, or None for Python's default. persistent_workers: they stay for the
-    next pass. pin_memory and pin_memory_device are accepted and change nothing: memory on the CPU
-    needs no pinning.
+    next pass. pin_memory: batches come in page-locked memory, from which a GPU copies without waiting;
+    without a GPU a warning says that nothing is pinned. pin_memory_device is not needed for that.
 
     A sample's random numbers (``sn.rand`` and what builds on it) depend on the pass and on the
     sample's place in it alone: they are the same with any number of workers. In workers Python's
@@ -131,7 +133,8 @@ class DataLoader:
                 self._workers(job, progress.seed), left, progress, self.prefetch_factor or 2,
                 self.timeout, self.in_order, self.persistent_workers,
             )  # fmt: skip
-        return self._watched(batches) if self._said_length is not None else batches
+        found = self._watched(batches) if self._said_length is not None else batches
+        return map(pin_memory, found) if self.pin_memory and _can_pin() else found
 
     def _begun(self) -> Progress:
         """The progress of a new pass, or of the one to be resumed.
@@ -229,6 +232,13 @@ class DataLoader:
                 f"DataLoader.{what}: {type(self.dataset).__name__} is an IterableDataset, which has "
                 "no sample numbers to go on from; keep its state in the dataset"
             )
+
+
+def _can_pin() -> bool:
+    """Whether there is a GPU; a warning if not, as pinned memory would serve nothing."""
+    if reason := cuda.why_not():
+        warnings.warn(f"DataLoader: pin_memory=True pins nothing: {reason}", stacklevel=4)
+    return not reason
 
 
 # -- checks --------------------------------------------------------------------------------------

@@ -185,3 +185,6 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 
     tensor([[6.]])
     """
     return _scaled(input, sum(bmm(batch1, batch2), 0), beta, alpha)
+
+
+ger = outer

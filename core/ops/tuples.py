@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import int64
 from ..errors import DTypeError, OptionError, OutOfBoundsError, ShapeError
 from ..tensor import Tensor, wrap
 from ._dims import many_dims, sizes
 from ._out import with_out
+from .cast import to_dtype
 from .gather import nonzero
 from .index import _take
 from .join import _flip, cat, stack
@@ -260,3 +262,21 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     if not axes and wanted:
         return input
     return _reshape(sum(input, axes or None), wanted)
+
+
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    """Powers of every element of a vector as rows, falling from x**(N-1) to 1, or increasing.
+
+    >>> import sensorium as sn
+    >>> sn.vander(sn.tensor([2, 3]), 3)
+    tensor([[4, 2, 1],
+            [9, 3, 1]])
+    """
+    if x.ndim != 1:
+        raise ShapeError(f"vander: want a vector, got shape {tuple(x.shape)}")
+    count = x.shape[0] if N is None else N
+    if count < 0:
+        raise ShapeError(f"vander: N must not be negative, got {N}")
+    powers = np.arange(count) if increasing else np.arange(count)[::-1]
+    wanted = x if x.dtype.kind in "fcV" else to_dtype(x, int64)
+    return wanted[:, None] ** wrap(np.ascontiguousarray(powers))

@@ -33,3 +33,25 @@ def to_device(array: Any, index: int | None) -> Any:
         raise DeviceError(f"to: GPU {index} does not exist, this machine has {count}")
     with chosen:
         return cupy.asarray(array)
+
+
+def pinned(array: Any) -> Any:
+    """A copy of a NumPy array in page-locked memory."""
+    reason = why_not()
+    if reason:
+        raise DeviceError(f"pin_memory: {reason}")
+    import cupyx
+
+    found = cupyx.empty_pinned(array.shape, array.dtype)
+    found[...] = array
+    return found
+
+
+def is_pinned(array: Any) -> bool:
+    """Whether the memory of a NumPy array was page-locked by CuPy."""
+    owner = array
+    while owner is not None:
+        if type(owner).__name__ == "PinnedMemoryPointer":
+            return True
+        owner = owner.obj if isinstance(owner, memoryview) else getattr(owner, "base", None)
+    return False
