@@ -85,6 +85,8 @@ _PROTOTYPES = {
     "eltwise_forward_primitive_desc_create": "opiippffp",
     "eltwise_backward_primitive_desc_create": "opipppffpp",
     "binary_primitive_desc_create": "opipppp",
+    "lstm_forward_primitive_desc_create": "opii" + "p" * 11 + "up",
+    "lstm_backward_primitive_desc_create": "opii" + "p" * 22 + "upp",
     "set_max_cpu_isa": "i",
 }
 

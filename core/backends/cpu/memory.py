@@ -192,13 +192,14 @@ class PrimitiveDesc(_Handle):
             raise_for(status, name, detail)
         self._own(handle.value, "primitive_desc")
 
-    def desc(self, what: int) -> Desc | None:
-        """A copy of one of the layouts (QUERY_SRC ...); None where there is no such argument."""
+    def desc(self, what: int, index: int = 0) -> Desc | None:
+        """A copy of one of the layouts (QUERY_SRC ..., or QUERY_ARG and the number of an argument);
+        None where there is no such argument."""
         found, copy = ctypes.c_void_p(), ctypes.c_void_p()
         query = library.load().quick.dnnl_primitive_desc_query
         found_address = ctypes.addressof(found)
         # md queries return the handle itself through `result`
-        if query(self, what, 0, found_address) or not found.value:
+        if query(self, what, index, found_address) or not found.value:
             return None
         library.load().call("memory_desc_clone", copy, found)
         return Desc(copy.value)

@@ -10,6 +10,7 @@ from .convolution import conv_backward_data, conv_backward_weights, conv_forward
 from .eltwise import binary, eltwise, eltwise_backward
 from .layout import empty_channels_last, is_channels_last
 from .library import EngineError, Unsupported, available, has_bfloat16, max_isa, version, why_not
+from .lstm import lstm_backward, lstm_forward
 from .matmul import linear, matmul
 from .norm import (
     batch_norm_backward,
@@ -29,6 +30,7 @@ from .predicates import (
     takes_eltwise_backward,
     takes_layer_norm,
     takes_linear,
+    takes_lstm,
     takes_matmul,
     takes_pool,
     takes_softmax,
@@ -60,6 +62,8 @@ __all__ = [
     "layer_norm_backward",
     "layer_norm_forward",
     "linear",
+    "lstm_backward",
+    "lstm_forward",
     "matmul",
     "max_isa",
     "pool_backward",
@@ -77,6 +81,7 @@ __all__ = [
     "takes_eltwise_backward",
     "takes_layer_norm",
     "takes_linear",
+    "takes_lstm",
     "takes_matmul",
     "takes_pool",
     "takes_softmax",

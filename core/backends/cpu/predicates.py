@@ -63,6 +63,16 @@ def takes_linear(x: Any, weight: Any, bias: Any = None, *_: Any) -> bool:
     )
 
 
+def takes_lstm(x: Any, *others: Any) -> bool:
+    """lstm_forward(x, hidden, cell, weight_ih, weight_hh, bias): float32 all, something to do."""
+    return (
+        x.size > 0
+        and x.dtype == FLOAT32
+        and _runs(x)
+        and all(v is None or _same(x, v) for v in others)
+    )
+
+
 def takes_pool(x: Any, *_: Any) -> bool:
     """Max and average pooling of (N, C, *spatial), and their gradients."""
     return x.size > 0 and 3 <= x.ndim <= 5 and _runs(x)
