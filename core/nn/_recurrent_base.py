@@ -18,6 +18,7 @@ from ..ops import cat, relu, stack, tanh
 from ..tensor import Tensor
 from . import functional as F
 from ._sweep import State, Step, steps_of, sweep
+from ._whole import whole_layer
 from .init import uniform_
 from .module import Module
 from .parameter import Parameter
@@ -137,6 +138,11 @@ class RNNBase(Module):
     ) -> tuple[Tensor, State]:
         """Outputs (S, H) and last states (N, H) of one layer in one direction."""
         weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = self._weights(layer, suffix)
+        if weight_hr is None:
+            weights, biases, reverse = (weight_ih, weight_hh), (bias_ih, bias_hh), suffix != ""
+            found = whole_layer(self.mode, rows, sizes, start, weights, biases, reverse)
+            if found is not None:
+                return found
         pieces = steps_of(self._projected(rows, weight_ih, bias_ih, bias_hh), sizes)
         step = self._step(weight_hh, bias_hh, weight_hr)
         outputs, last = sweep(step, pieces, start, suffix != "")

@@ -2,7 +2,8 @@
 
 Follows ``torch.nn.modules.rnn`` in names, arguments, keys, gates and shapes. The inputs of all steps
 are projected in one product; a step adds the product with the state (``ops.recurrent`` has the
-gates). An LSTM in float32 hands all steps of a padded batch to oneDNN at once. T time, N batch, I input features, H hidden features, D directions, K layers, P projection.
+gates). An LSTM or GRU in float32 hands all steps of a padded batch to
+oneDNN at once (``_whole``). T time, N batch, I input features, H hidden features, D directions, K layers, P projection.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from ..errors import OptionError, ShapeError
 from ..ops.recurrent import gru_gates, lstm_gates
 from ..tensor import Tensor
 from . import functional as F
-from ._lstm_sequence import LSTMSequence, takes_sequence
 from ._recurrent_base import RNNBase
 from ._sweep import State, Step
 
@@ -108,17 +108,6 @@ class LSTM(RNNBase):
 
     def _widths(self) -> tuple[int, ...]:
         return self._state_size(), self.hidden_size
-
-    def _one_way(
-        self, rows: Tensor, sizes: list[int], layer: int, suffix: str, start: State
-    ) -> tuple[Tensor, State]:
-        *weights, bias_ih, bias_hh, projection = self._weights(layer, suffix)
-        bias = None if bias_ih is None else bias_ih + bias_hh
-        if projection is None and takes_sequence(rows, sizes, *start, *weights, bias):
-            x = rows.reshape(len(sizes), sizes[0], rows.shape[-1])
-            y, *last = LSTMSequence.apply(x, *start, *weights, bias, suffix != "")
-            return y.reshape(rows.shape[0], self.hidden_size), tuple(last)
-        return super()._one_way(rows, sizes, layer, suffix, start)
 
     def _step(self, weight_hh: Tensor, bias_hh: Any, weight_hr: Any) -> Step:
         def step(x: Tensor, state: State) -> State:

@@ -87,6 +87,8 @@ _PROTOTYPES = {
     "binary_primitive_desc_create": "opipppp",
     "lstm_forward_primitive_desc_create": "opii" + "p" * 11 + "up",
     "lstm_backward_primitive_desc_create": "opii" + "p" * 22 + "upp",
+    "lbr_gru_forward_primitive_desc_create": "opii" + "p" * 7 + "up",
+    "lbr_gru_backward_primitive_desc_create": "opii" + "p" * 14 + "upp",
     "set_max_cpu_isa": "i",
 }
 

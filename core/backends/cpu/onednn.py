@@ -10,7 +10,6 @@ from .convolution import conv_backward_data, conv_backward_weights, conv_forward
 from .eltwise import binary, eltwise, eltwise_backward
 from .layout import empty_channels_last, is_channels_last
 from .library import EngineError, Unsupported, available, has_bfloat16, max_isa, version, why_not
-from .lstm import lstm_backward, lstm_forward
 from .matmul import linear, matmul
 from .norm import (
     batch_norm_backward,
@@ -30,17 +29,20 @@ from .predicates import (
     takes_eltwise_backward,
     takes_layer_norm,
     takes_linear,
-    takes_lstm,
     takes_matmul,
     takes_pool,
+    takes_rnn,
     takes_softmax,
     takes_softmax_backward,
 )
 from .prepack import exposed, written
+from .rnn import GRU, LSTM, rnn_backward, rnn_forward
 from .softmax import softmax, softmax_backward
 from .threads import get_num_threads, set_num_threads
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "EngineError",
     "Unsupported",
     "attention",
@@ -62,13 +64,13 @@ __all__ = [
     "layer_norm_backward",
     "layer_norm_forward",
     "linear",
-    "lstm_backward",
-    "lstm_forward",
     "matmul",
     "max_isa",
     "pool_backward",
     "pool_forward",
     "pool_indices",
+    "rnn_backward",
+    "rnn_forward",
     "set_num_threads",
     "softmax",
     "softmax_backward",
@@ -81,9 +83,9 @@ __all__ = [
     "takes_eltwise_backward",
     "takes_layer_norm",
     "takes_linear",
-    "takes_lstm",
     "takes_matmul",
     "takes_pool",
+    "takes_rnn",
     "takes_softmax",
     "takes_softmax_backward",
     "version",

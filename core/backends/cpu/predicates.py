@@ -63,8 +63,8 @@ def takes_linear(x: Any, weight: Any, bias: Any = None, *_: Any) -> bool:
     )
 
 
-def takes_lstm(x: Any, *others: Any) -> bool:
-    """lstm_forward(x, hidden, cell, weight_ih, weight_hh, bias): float32 all, something to do."""
+def takes_rnn(x: Any, *others: Any) -> bool:
+    """rnn_forward(x, ...) with states, weights and biases, float32 all: something to do."""
     return (
         x.size > 0
         and x.dtype == FLOAT32

@@ -1,4 +1,4 @@
-"""An LSTM's steps all at once by oneDNN: the same numbers, gradients and graphs as step by step."""
+"""LSTM and GRU: all steps at once by oneDNN give the numbers, gradients and graphs of step by step."""
 
 import numpy as np
 import pytest
@@ -20,13 +20,21 @@ def numbers(*shape, seed=0, dtype="float32"):
     return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
+KINDS = pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+
+
+def flat(found):
+    """Outputs and last states as one list."""
+    y, last = found
+    return [y, *(last if isinstance(last, tuple) else [last])]
+
+
 def run(net, x, *, grad=True):
     """Outputs, last states, and every gradient of a weighted sum of them."""
     net.zero_grad()
     x = sn.tensor(x, requires_grad=grad)
     with sn.set_grad_enabled(grad):
-        y, (h, c) = net(x)
-        results = [y, h, c]
+        results = flat(net(x))
         if not grad:
             return [r.numpy() for r in results]
         total = sum((r * sn.tensor(numbers(*r.shape, seed=i))).sum() for i, r in enumerate(results))
@@ -37,22 +45,23 @@ def run(net, x, *, grad=True):
 @pytest.fixture
 def calls(monkeypatch):
     """How often the primitive ran."""
-    seen, plain = [], onednn.lstm_forward
+    seen, plain = [], onednn.rnn_forward
 
     def counted(*args):
-        seen.append(args[0].shape)
+        seen.append(args[0].name)
         return plain(*args)
 
-    monkeypatch.setattr(onednn, "lstm_forward", counted)
+    monkeypatch.setattr(onednn, "rnn_forward", counted)
     return seen
 
 
 @needs_onednn
+@KINDS
 @pytest.mark.parametrize("grad", [True, False])
 @pytest.mark.parametrize("options", FORMS, ids=str)
-def test_it_is_taken_and_equals_the_steps(options, grad, calls, monkeypatch):
+def test_it_is_taken_and_equals_the_steps(kind, options, grad, calls, monkeypatch):
     sn.manual_seed(0)
-    net, x = nn.LSTM(5, 7, **options), numbers(4, 3, 5)
+    net, x = getattr(nn, kind)(5, 7, **options), numbers(4, 3, 5)
     found = run(net, x, grad=grad)
     assert len(calls) == net.num_layers * (1 + net.bidirectional)
     monkeypatch.setattr(library, "available", lambda: False)
@@ -63,27 +72,29 @@ def test_it_is_taken_and_equals_the_steps(options, grad, calls, monkeypatch):
 
 
 @needs_onednn
-def test_changed_weights_are_seen():
-    net, x = nn.LSTM(3, 4), sn.tensor(numbers(5, 2, 3))
+@KINDS
+def test_changed_weights_are_seen(kind):
+    net, x = getattr(nn, kind)(3, 4), sn.tensor(numbers(5, 2, 3))
     optimizer = sn.optim.SGD(net.parameters(), lr=0.5)
     before = [net(x)[0] for _ in range(3)][-1]  # packed by now
     before.sum().backward()
     optimizer.step()
-    fresh = nn.LSTM(3, 4)
+    fresh = getattr(nn, kind)(3, 4)
     fresh.load_state_dict(net.state_dict())
     after = net(x)[0]
     assert sn.equal(after, fresh(x)[0]) and not sn.allclose(after, before)
 
 
 @needs_onednn
-def test_gradients_of_gradients_go_through_the_steps():
+@KINDS
+def test_gradients_of_gradients_go_through_the_steps(kind):
     sn.manual_seed(1)
-    net = nn.LSTM(3, 4)
-    exact = nn.LSTM(3, 4).double()
+    net = getattr(nn, kind)(3, 4)
+    exact = getattr(nn, kind)(3, 4).double()
     exact.load_state_dict({k: v.double() for k, v in net.state_dict().items()})
     found = []
-    for model, kind in ((net, sn.float32), (exact, sn.float64)):
-        x = sn.tensor(numbers(3, 2, 3), dtype=kind, requires_grad=True)
+    for model, dtype in ((net, sn.float32), (exact, sn.float64)):
+        x = sn.tensor(numbers(3, 2, 3), dtype=dtype, requires_grad=True)
         (g,) = sn.autograd.grad(model(x)[0].pow(2).sum(), x, create_graph=True)
         parts = sn.autograd.grad(g.pow(2).sum(), [x, *model.parameters()])
         found.append([v.numpy() for v in (g.detach(), *parts)])
@@ -109,8 +120,9 @@ def test_other_forms_go_step_by_step(make, calls):
 
 
 @needs_onednn
-def test_an_input_changed_before_backward_is_noticed():
-    net, x = nn.LSTM(3, 4), sn.tensor(numbers(2, 2, 3), requires_grad=True)
+@KINDS
+def test_an_input_changed_before_backward_is_noticed(kind):
+    net, x = getattr(nn, kind)(3, 4), sn.tensor(numbers(2, 2, 3), requires_grad=True)
     given = x * 1
     y, _ = net(given)
     given.add_(1)
@@ -120,17 +132,18 @@ def test_an_input_changed_before_backward_is_noticed():
 
 @pytest.mark.peer
 @needs_onednn
+@KINDS
 @pytest.mark.parametrize("options", FORMS, ids=str)
-def test_it_gives_pytorchs_numbers(options):
+def test_it_gives_pytorchs_numbers(kind, options):
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
-    theirs, x = torch.nn.LSTM(6, 5, **options), numbers(7, 3, 6)
-    ours = nn.LSTM(6, 5, **options)
+    theirs, x = getattr(torch.nn, kind)(6, 5, **options), numbers(7, 3, 6)
+    ours = getattr(nn, kind)(6, 5, **options)
     ours.load_state_dict({k: sn.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
     t = torch.tensor(x, requires_grad=True)
-    y, (h, c) = theirs(t)
-    weights = [torch.tensor(numbers(*r.shape, seed=i)) for i, r in enumerate((y, h, c))]
-    sum((r * w).sum() for r, w in zip((y, h, c), weights)).backward()
-    wanted = [y, h, c, t.grad, *(p.grad for p in theirs.parameters())]
+    results = flat(theirs(t))
+    weights = [torch.tensor(numbers(*r.shape, seed=i)) for i, r in enumerate(results)]
+    sum((r * w).sum() for r, w in zip(results, weights)).backward()
+    wanted = [*results, t.grad, *(p.grad for p in theirs.parameters())]
     for a, b in zip(run(ours, x), wanted, strict=True):
         np.testing.assert_allclose(a, b.detach().numpy(), rtol=1e-5, atol=2e-6)
