@@ -22,6 +22,7 @@ NAMES = (
     "small_steps",
     "resnet50_inference",
     "resnet50_training",
+    "recurrent",
     "sentences",
     "transcription",
 )
