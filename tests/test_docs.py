@@ -119,6 +119,17 @@ def test_trainings_lines_run(tmp_path: Path) -> None:
     assert len(list((tmp_path / "run").glob("step_*"))) == 3
 
 
+def test_profilings_lines_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In order; the table, the pictures and the comparison are there afterwards."""
+    first, *others = blocks("python", "docs/profiling.md")
+    assert len(first.splitlines()) <= 12
+    (tmp_path / "page.py").write_text("\n".join([first, *others]))
+    runpy.run_path(str(tmp_path / "page.py"))
+    said = capsys.readouterr().out
+    assert "conv" in said and "Self CPU time total" in said and "activations" in said
+    assert {"trace.json", "flame.svg", "steps.svg"} <= {p.name for p in tmp_path.iterdir()}
+
+
 @pytest.mark.network
 @pytest.mark.parametrize("page", ["vision", "text", "audio"])
 def test_a_domains_page_starts_with_lines_that_work(

@@ -40,15 +40,15 @@ class BasicBlock(nn.Module):
 class SmallResNet(nn.Module):
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
-        self.stem = nn.Sequential(conv3x3(3, 8), nn.BatchNorm2d(8), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(conv3x3(3, 4), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
         layers: list[nn.Module] = []
-        for inplanes, planes, stride in [(8, 8, 1), (8, 16, 2), (16, 32, 2)]:
+        for inplanes, planes, stride in [(4, 4, 1), (4, 8, 2), (8, 16, 2)]:
             layers.append(BasicBlock(inplanes, planes, stride))
         self.layers = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.dropout = nn.Dropout(p=0.0)
-        self.fc = nn.Linear(32, classes)
+        self.fc = nn.Linear(16, classes)
         for m in self.modules():
             if isinstance(m, nn.Conv2d):
                 nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
@@ -63,7 +63,7 @@ class SmallResNet(nn.Module):
 
 def images(count: int, dtype: torch.dtype) -> Dataset:
     """Striped images whose direction and colour are their class, with noise that needs no seed."""
-    place = torch.arange(12, dtype=torch.float64)
+    place = torch.arange(8, dtype=torch.float64)
     y, x = torch.meshgrid(place, place, indexing="ij")
     labels = torch.arange(count) % 10
     angle = labels.to(torch.float64) * (torch.pi / 10)
@@ -71,8 +71,8 @@ def images(count: int, dtype: torch.dtype) -> Dataset:
         0.8 * (x * angle.cos()[:, None, None] + y * angle.sin()[:, None, None])
         + torch.arange(count)[:, None, None]
     )
-    noise = (torch.arange(count * 144) * 1103515245 + 12345) % 2147483647 % 1000 / 1000.0
-    noise = noise.to(torch.float64).reshape(count, 12, 12)
+    noise = (torch.arange(count * 64) * 1103515245 + 12345) % 2147483647 % 1000 / 1000.0
+    noise = noise.to(torch.float64).reshape(count, 8, 8)
     pictures = torch.stack([stripes, stripes * noise, noise], dim=1)
     return TensorDataset(pictures.to(dtype), labels)
 
@@ -89,7 +89,7 @@ def train(data, model, steps: int = 50) -> list[float]:
     losses: list[float] = []
     model.train()
     while len(losses) < steps:
-        for inputs, labels in DataLoader(data, batch_size=32, shuffle=False):
+        for inputs, labels in DataLoader(data, batch_size=16, shuffle=False):
             optimizer.zero_grad()
             loss = F.cross_entropy(model(inputs), labels, label_smoothing=0.1)
             loss.backward()

@@ -25,4 +25,4 @@ def results(pair):
 
 @pytest.mark.parametrize("name", PROGRAM["NAMES"])
 def test_results_are_pytorchs(results, name):
-    results.check(name, most=1e-4 if name in PROGRAM["ROUGH"] else 1e-5)
+    results.check(name, most=1e-3 if name in PROGRAM["ROUGH"] else 1e-4)

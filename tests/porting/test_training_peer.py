@@ -1,8 +1,8 @@
 """Training: programs written for PyTorch give PyTorch's loss curve when ``torch`` is ``sensorium``.
 
 In float32 two right implementations part when a value next to relu's kink changes its sign, PyTorch
-from its own float64 too. So the residual network starts from five seeds and the median counts; most
-runs agree to 1e-6, one that meets the kink is some 1e-3 away.
+from its own float64 too. The network is small, so that this is rare: of 24 seeds 23 stayed within 1e-6
+and one within 1e-4 (with images of 12 x 12 a third of the seeds went beyond 1e-3). One of five may.
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ def test_fifty_steps_follow_pytorch(program, name, seeds, dtype, most):
         assert len(got) == 50
         found.append(relative(got, want))
     print(f"{name} {dtype}: {', '.join(f'{far:.1e}' for far in found)}")
-    assert np.median(found) < most
+    assert sorted(found)[-2:][0] < most
 
 
 @pytest.mark.peer

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -24,10 +27,41 @@ def reference(torch):
     return reference_torch
 
 
+@pytest.fixture(scope="session")
+def torchvision(torch, tmp_path_factory):
+    """torchvision's own model files by name, from the package index; needs the marker ``network``.
+
+    Its compiled part is not loaded: it wants the very PyTorch it was built with, models do not need
+    it. The modules are taken out of sys.modules, where others would find a torchvision without it.
+    """
+    folder = tmp_path_factory.mktemp("torchvision")
+    bring = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(folder),
+    ]
+    subprocess.run([*bring, "torchvision==0.28.0"], check=True)
+    for name in ("torchvision", "torchvision.ops", "torchvision.models"):
+        sys.modules[name] = package = ModuleType(name)
+        package.__path__ = [str(folder.joinpath(*name.split(".")))]
+    ops = importlib.import_module("torchvision.ops.stochastic_depth")
+    sys.modules["torchvision.ops"].StochasticDepth = ops.StochasticDepth
+    names = ("mobilenetv2", "efficientnet", "vision_transformer")
+    found = {name: importlib.import_module(f"torchvision.models.{name}") for name in names}
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        del sys.modules[name]
+    return SimpleNamespace(**found)
+
+
 @pytest.fixture
-def cheap_init(monkeypatch):
+def cheap_init():
     """Parameters as they come from memory: for tests that overwrite or only count them."""
     from sensorium.nn import init
 
-    for name in ("kaiming_normal_", "kaiming_uniform_", "uniform_"):
-        monkeypatch.setattr(init, name, lambda tensor, *_, **__: tensor)
+    with init.skip_random():
+        yield

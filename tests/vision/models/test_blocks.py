@@ -44,7 +44,7 @@ def plain(x, conv, norm, activation=None, residual=None):
     return y if activation is None else activation(y)
 
 
-@pytest.mark.parametrize("activation", [None, nn.ReLU(inplace=True), nn.ReLU6()])
+@pytest.mark.parametrize("activation", [None, nn.ReLU(inplace=True), nn.ReLU6(), nn.SiLU()])
 @pytest.mark.parametrize("with_residual", [False, True])
 @pytest.mark.parametrize("options", [{}, {"groups": 2, "bias": True}, {"stride": 2}])
 def test_the_fused_step_equals_the_modules(fused, activation, with_residual, options):
@@ -112,7 +112,13 @@ def test_frozen_weights_are_fused_even_while_gradients_are_recorded(fused):
 
 @pytest.mark.parametrize(
     ("name", "size", "steps"),
-    [("resnet18", 32, 20), ("resnet50", 32, 53), ("efficientnet_lite0", 32, 49)],
+    [
+        ("resnet18", 32, 20),
+        ("resnet50", 32, 53),
+        ("efficientnet_lite0", 32, 49),
+        ("efficientnet_b0", 32, 49),
+        ("mobilenet_v2", 32, 52),
+    ],
 )
 def test_every_convolution_of_a_model_in_eval_mode_is_a_fused_step(
     fused, name, size, steps, cheap_init
