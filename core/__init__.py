@@ -335,6 +335,7 @@ _LAZY = {
     "generation",
     "nn",
     "optim",
+    "profiler",
     "data",
     "io",
     "cuda",

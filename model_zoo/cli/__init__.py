@@ -1,4 +1,4 @@
-"""The command ``sensorium``: demo, classify, embed, similar, transcribe, vad, pitch, hub, doctor.
+"""The command ``sensorium``: demo, classify, embed, similar, transcribe, vad, pitch, hub, bench, doctor.
 
 One file a command, each with ``add(commands)`` for its arguments and ``run(args, out)`` for its
 work; whatever is heavy is imported inside ``run``. Exit codes: 0 done, 1 failed (one line on

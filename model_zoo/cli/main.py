@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import sensorium
 from sensorium.errors import SensoriumError
 
-from . import audio, classify, demo, doctor, hub, text
+from . import audio, bench, classify, demo, doctor, hub, text
 from .output import Output
 
-COMMANDS = (demo, classify, text, audio, hub, doctor)
+COMMANDS = (demo, classify, text, audio, hub, bench, doctor)
 
 
 def parser() -> argparse.ArgumentParser:

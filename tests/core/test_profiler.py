@@ -34,6 +34,7 @@ def codes():
     functions += [engine.backward, engine.grad, handover.accumulate, handover.deposit]
     functions += [Primitive.__call__, nn.Module.__call__, optim.SGD.step, _template.build_call]
     functions += [_gates._open_gates, _gates._close_gates]
+    functions += [sn.autograd.Function.apply.__func__]
     return {id(f): f.__code__ for f in functions}
 
 
@@ -313,7 +314,7 @@ def test_grad_is_a_pass_too_and_second_derivatives_are_recorded():
     assert g.item() == 12
 
 
-def test_a_function_of_ones_own_has_its_backward():
+def test_a_function_of_ones_own_has_its_name_and_backward():
     class Twice(sn.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -324,9 +325,12 @@ def test_a_function_of_ones_own_has_its_backward():
             return g * 2
 
     x = sn.ones(2, requires_grad=True)
-    y = Twice.apply(x)
-    with profile() as p:
+    with profile(record_shapes=True) as p:
+        y = Twice.apply(x)
         y.sum().backward()
+    assert names(p)[:2] == ["Twice", "mul"]
+    assert p.events()[0].input_shapes == [[2]]
+    assert p.events()[1].cpu_parent is p.events()[0]
     assert y.grad_fn.name() in names(p, "backward")
 
 
