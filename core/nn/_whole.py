@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.engine import grad
-from ..autograd.function import Context, Function
+from ..autograd.function import Function
 from ..autograd.mode import enable_grad, mode
 from ..backends.cpu import onednn
 from ..create import zeros
@@ -59,7 +59,7 @@ class _Whole(Function):
     """(outputs (T, N, H), last states (N, H)) of (x (T, N, I), states, both weights, bias)."""
 
     @staticmethod
-    def forward(ctx: Context, x: Tensor, *rest: Any) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, *rest: Any) -> tuple[Tensor, ...]:  # type: ignore[override]
         *tensors, ctx.name, ctx.reverse = rest
         raw = [v.array for v in tensors]
         ctx.states = len(raw) - 3
@@ -71,7 +71,7 @@ class _Whole(Function):
         return outs
 
     @staticmethod
-    def backward(ctx: Context, *g: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, *g: Tensor) -> tuple[Any, ...]:
         count = ctx.states + 4
         inputs, results = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
         if mode.enabled:  # a graph of the gradients is wanted
