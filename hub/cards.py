@@ -12,6 +12,7 @@ A cards file is JSON, one per family::
          "hash_prefix": "f37072fd", "metrics": {"acc@1": 69.758}}]}]}
 
 A row wins over its defaults; ``config``, ``preprocessing`` and ``metrics`` are merged key by key.
+A set of weights may have a ``config`` of its own, which wins over that of its model.
 The fields and which are required are those of ``Card`` and ``Weights``. No hash, no entry: each
 file has ``sha256``, ``hash_prefix`` or ``git_sha1``, and where the file name publishes a prefix
 (``name-<digits>.pth``) the two must agree. Exactly one set of a model's weights is the default.
@@ -74,6 +75,7 @@ class Weights(File):
     default: bool = False
     metrics: dict[str, float] = field(default_factory=dict)  # as published, not measured here
     preprocessing: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)  # over the card's: another image size, ...
     labels: str | list[str] = ""  # class names, or the name of a list of them; empty for none
     files: dict[str, File] = field(default_factory=dict)  # companions by their names
     shards: dict[str, File] = field(default_factory=dict)  # by the names in the index

@@ -124,8 +124,21 @@ class _Chosen:
 def _choose(name: str, weights: str | None) -> _Chosen:
     card, zoo, place = layouts.find(name)
     if weights is not None and layouts.is_address(weights):
-        return _Chosen(card, zoo, _given(card, weights), place)
-    return _Chosen(card, zoo, registry.choose(card, weights), place)
+        chosen: Weights | None = _given(card, weights)
+    else:
+        chosen = registry.choose(card, weights)
+    return _Chosen(_configured(card, chosen or card.default()), zoo, chosen, place)
+
+
+def _configured(card: Card, weights: Weights | None) -> Card:
+    """The card with the options that a set of weights has over it: those of another image size.
+
+    Fresh weights take those of the default ones, whose preprocessing the model gets.
+    """
+    if weights is None or not weights.config:
+        return card
+    config = card.config | weights.config
+    return dataclasses.replace(card, config=config, num_params=None, gmacs=None)
 
 
 def _given(card: Card, source: str) -> Weights:
@@ -134,6 +147,7 @@ def _given(card: Card, source: str) -> Weights:
     facts: dict[str, Any] = {"licence": "unknown", "note": "given by the caller"}
     if base is not None:
         facts |= {"preprocessing": base.preprocessing, "labels": base.labels, "files": base.files}
+        facts |= {"config": base.config}
     if ":" not in source or os.path.exists(source):
         local = Path(os.path.abspath(os.path.expanduser(source)))
         if local.name.endswith(".index.json") and (index := Folder(local.parent).find(local.name)):

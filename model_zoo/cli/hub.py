@@ -58,7 +58,8 @@ def _list(args: argparse.Namespace, out: Output) -> int:
     return 0
 
 
-_HEAD = ["model", "parameters", "weights", "bytes", "metric", "here"]
+_HEAD = ["model", "params", "weights", "bytes", "metric", "here"]
+_WIDE = 20  # the most of a weights' name in the table; ``--json`` and ``info`` have all of it
 
 
 def _row(card: Any, have: list[str]) -> dict[str, Any]:
@@ -85,13 +86,15 @@ def _row(card: Any, have: list[str]) -> dict[str, Any]:
 
 def _cells(model: dict[str, Any]) -> list[str]:
     default = next((entry for entry in model["weights"] if entry["default"]), None)
-    count = f"{model['num_params']:,}" if model["num_params"] else ""
+    count = f"{model['num_params'] / 1e6:.1f} M" if model["num_params"] else ""
     if default is None:
         return [model["name"], count, "", "", "", ""]
     metric = next((f"{name} {value:g}" for name, value in default["metrics"].items()), "")
     bytes_ = size(default["bytes"]) if default["bytes"] else ""
     here = "yes" if default["here"] else ""
-    return [model["name"], count, default["name"], bytes_, metric, here]
+    weights = default["name"]
+    weights = weights if len(weights) <= _WIDE else weights[: _WIDE - 1] + "…"
+    return [model["name"], count, weights, bytes_, metric, here]
 
 
 def _digests() -> list[str]:

@@ -149,6 +149,25 @@ def test_no_weights_are_fresh_weights_and_no_request(zoo, server):
     assert model.preprocess("x") == ("x", {"crop": 8})
 
 
+def test_weights_of_another_configuration_build_their_own(zoo, monkeypatch, tmp_path):
+    card, _ = registry.find("toy10")
+    v1, v2 = (dataclasses.replace(w, default=w.name == "v1") for w in card.weights)
+    changed = dataclasses.replace(
+        card, weights=[dataclasses.replace(v1, config={"scale": 3.0}), v2]
+    )
+    monkeypatch.setitem(registry._table, "toy10", (changed, zoo))
+    model = hub.load("toy10")
+    assert model.scale == 3.0 and model.card.config == {"scale": 3.0}
+    assert model.card.num_params is None  # those of the card are of its own configuration
+    assert hub.load("toy10", weights="v2").scale == 2.0
+    assert hub.load("toy10", weights=None).scale == 3.0  # whose preprocessing it has
+    own = tmp_path / "own.safetensors"
+    own.write_bytes(save_safetensors(_state(7.0)))
+    assert hub.load("toy10", weights=str(own)).scale == 3.0
+    assert hub.load("toy10", num_classes=5).card.config == {"scale": 3.0, "num_classes": 5}
+    assert hub.load(str(hub.save(model, tmp_path / "run"))).scale == 3.0
+
+
 @pytest.mark.parametrize(
     ("name", "weights", "words"),
     [

@@ -35,6 +35,18 @@ def test_a_card_builds_a_model_of_its_size(card, cheap_init):
     assert sum(parameter.numel() for parameter in model.parameters()) == card.num_params
 
 
+@pytest.mark.parametrize(
+    ("name", "count"),  # as published with these weights
+    [("vit_b_16", 86859496), ("vit_l_16", 305174504), ("vit_h_14", 633470440)],
+)
+def test_weights_for_larger_images_build_the_model_they_belong_to(name, count, cheap_init):
+    card = hub.card(name)
+    weights = registry.choose(card, "ViT_Weights.IMAGENET1K_SWAG_E2E_V1")
+    model = zoo.build(card, card.config | weights.config)
+    assert sum(parameter.numel() for parameter in model.parameters()) == count
+    assert zoo.preprocess(card, weights, {}).crop_size == [model.image_size]
+
+
 PHOTOGRAPHS = [card for card in zoo.cards() if card.task == "image-classification"]
 
 

@@ -4,7 +4,10 @@
     resnet50, ...            a builder for every name in ``list_models()``
     resnet                   ResNet, ResNeXt, Wide ResNet (torchvision's keys)
     resnet_small             ResNet for tiny images
+    mobilenetv2              MobileNetV2 (torchvision's keys)
+    efficientnet             EfficientNet B0 to B7 (torchvision's keys)
     efficientnet_lite        EfficientNet-Lite
+    vision_transformer       ViT (torchvision's keys)
 
 >>> from sensorium.vision import models
 >>> models.resnet18(num_classes=10).fc
@@ -23,9 +26,12 @@ from ._registry import (
     model_config as model_config,
     register as register,
 )
+from .efficientnet import EfficientNet as EfficientNet
 from .efficientnet_lite import EfficientNetLite as EfficientNetLite, MBConvBlock as MBConvBlock
+from .mobilenetv2 import MobileNetV2 as MobileNetV2
 from .resnet import BasicBlock as BasicBlock, Bottleneck as Bottleneck, ResNet as ResNet
 from .resnet_small import SmallResNet as SmallResNet
+from .vision_transformer import VisionTransformer as VisionTransformer
 
 
 def __getattr__(name: str) -> Builder:

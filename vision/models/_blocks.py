@@ -16,7 +16,7 @@ from sensorium.tensor import Tensor
 
 Pads = tuple[tuple[int, int], ...]  # zeros (before, after) for each of H and W
 
-_ACTIVATIONS = {type(None): None, nn.ReLU: "relu", nn.ReLU6: "relu6"}
+_ACTIVATIONS = {type(None): None, nn.ReLU: "relu", nn.ReLU6: "relu6", nn.SiLU: "silu"}
 
 
 def conv_norm(

@@ -12,12 +12,11 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import sensorium as sn
 from sensorium import nn
-from sensorium.nn import functional as F
 from sensorium.tensor import Tensor
 
 from ._blocks import conv_norm, same_pads
+from ._layers import make_divisible, stochastic_depth
 from ._registry import register
 
 
@@ -54,17 +53,11 @@ def scaled_stages(width: float, depth: float) -> list[Stage]:
     ends = (0, len(STAGES) - 1)
     return [
         stage._replace(
-            outputs=_round_channels(stage.outputs * width),
+            outputs=make_divisible(stage.outputs * width),
             repeats=stage.repeats if n in ends else math.ceil(stage.repeats * depth),
         )
         for n, stage in enumerate(STAGES)
     ]
-
-
-def _round_channels(channels: float) -> int:
-    """The nearest multiple of 8, the next one if that loses more than a tenth."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
 # -- blocks --------------------------------------------------------------------------------------
@@ -110,12 +103,7 @@ class MBConvBlock(nn.Module):
             return conv_norm(y, self._project_conv, self._bn2)
         if not (self.training and self.drop):
             return conv_norm(y, self._project_conv, self._bn2, residual=x)
-        return x + _drop_samples(conv_norm(y, self._project_conv, self._bn2), self.drop)
-
-
-def _drop_samples(x: Tensor, p: float) -> Tensor:
-    """Each sample of x (N, C, H, W) zero with probability p, else divided by 1 - p."""
-    return x * F.dropout(sn.ones(len(x), 1, 1, 1, dtype=x.dtype, device=x.device), p)
+        return x + stochastic_depth(conv_norm(y, self._project_conv, self._bn2), self.drop, "row")
 
 
 # -- net -----------------------------------------------------------------------------------------
@@ -123,6 +111,7 @@ class EfficientNetLite(nn.Module):
     """A stem, seven stages of inverted bottlenecks, a 1x1 head, the mean over H and W, a linear
     layer: (N, in_channels, H, W) -> (N, num_classes).
 
+    >>> import sensorium as sn
     >>> EfficientNetLite(num_classes=10).eval()(sn.zeros(1, 3, 64, 64)).shape
     sensorium.Size([1, 10])
     """

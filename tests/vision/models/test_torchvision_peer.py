@@ -95,6 +95,7 @@ def pair_of_vits(torch, torchvision, **options):
     return same_state(torch, models.VisionTransformer(**options), make)
 
 
+@pytest.mark.slow
 @PRECISION
 @pytest.mark.parametrize("name", ["vit_b_16", "vit_b_32"])
 def test_logits_of_a_vision_transformer(torch, torchvision, name, dtype, most, cheap_init):
@@ -138,7 +139,10 @@ def test_keys_of_old_load_in_both(torch, torchvision, cheap_init):
     same_logits(torch, ours, theirs, 32, "float64", 1e-8)
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_b0", "vit_b_32"])
+@pytest.mark.parametrize(
+    "name",
+    ["mobilenet_v2", "efficientnet_b0", pytest.param("vit_b_32", marks=pytest.mark.slow)],
+)
 def test_a_checkpoint_that_torch_wrote_loads_by_the_models_name(
     torch, torchvision, name, tmp_path, cheap_init
 ):
@@ -201,7 +205,8 @@ def test_every_gradient_and_statistic_in_training_mode(
     close(mine.detach().numpy(), loss, most)
     grads = {key: value.grad for key, value in ours.named_parameters()}
     same_tables(grads, {key: value.grad for key, value in theirs.named_parameters()}, most)
-    same_tables(dict(ours.named_buffers()), dict(theirs.named_buffers()), most)
+    if family != "vision_transformer":  # which has none
+        same_tables(dict(ours.named_buffers()), dict(theirs.named_buffers()), most)
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_b0", "vit_b_32"])
