@@ -405,8 +405,9 @@ assert os.waitpid(child, 0)[1] == 0
 assert "TOKENIZERS_PARALLELISM" not in os.environ
 """
     environ = {k: v for k, v in os.environ.items() if k != "TOKENIZERS_PARALLELISM"}
+    quiet = ["-W", "ignore:This process:DeprecationWarning"]  # Python 3.12 warns of any such fork
     run = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
+        [sys.executable, *quiet, "-c", code, str(tmp_path)],
         capture_output=True, text=True, timeout=60, check=False, env=environ,
     )  # fmt: skip
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

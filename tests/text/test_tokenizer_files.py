@@ -159,7 +159,7 @@ DAMAGED = {
     ),
     "prepended": ({"normalizer": {"type": "Prepend", "prepend": "x" * 999}}, "may grow"),
     "charsmap": (
-        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "///////w=="}},
+        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "//////8="}},
         "precompiled_charsmap claims",
     ),
     "charsmap not base64": (
