@@ -239,6 +239,15 @@ def _floats(name: str, mask: Any, dtype: Any) -> Any:
 
 
 # -- what users call -------------------------------------------------------------------------------
+def _in_weight(joint: Any, separate: tuple[Any, ...], use_separate: bool) -> Any:
+    """The weight of the three first projections, in one or as three; an error where it is missing."""
+    weight = separate if use_separate else joint
+    if weight is None or (use_separate and any(w is None for w in separate)):
+        want = "q_, k_ and v_proj_weight" if use_separate else "in_proj_weight"
+        raise OpError(f"{NAME}: use_separate_proj_weight={use_separate} wants {want}, got None")
+    return weight
+
+
 def multi_head_attention_forward(
     query: Any,
     key: Any,
@@ -283,14 +292,8 @@ def multi_head_attention_forward(
             [3.]])
     """
     check_embed(query, embed_dim_to_check)
-    weight = in_proj_weight
-    if use_separate_proj_weight:
-        weight = (q_proj_weight, k_proj_weight, v_proj_weight)
-    if weight is None or (use_separate_proj_weight and any(w is None for w in weight)):
-        want = "q_, k_ and v_proj_weight" if use_separate_proj_weight else "in_proj_weight"
-        raise OpError(
-            f"{NAME}: use_separate_proj_weight={use_separate_proj_weight} wants {want}, got None"
-        )
+    separate = (q_proj_weight, k_proj_weight, v_proj_weight)
+    weight = _in_weight(in_proj_weight, separate, use_separate_proj_weight)
     heads = Heads(
         num_heads, weight, in_proj_bias, out_proj_weight, out_proj_bias,
         bias_k, bias_v, add_zero_attn, static_k, static_v,

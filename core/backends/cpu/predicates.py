@@ -46,7 +46,7 @@ def takes_matmul(a: Any, b: Any, *_: Any) -> bool:
     """a @ b for matrices or batches of them, where it is more than a moment's work."""
     return (
         a.ndim >= 2 <= b.ndim
-        and a.size * b.shape[-1] >= MATMUL_FROM
+        and a.size * b.shape[-1] > MATMUL_FROM
         and a.shape[-1] == b.shape[-2]
         and (a.ndim <= 6 >= b.ndim and b.size > 0)
         and (_same(a, b) and _runs(a))
