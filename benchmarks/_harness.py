@@ -3,9 +3,10 @@
     race        times contenders A B C A B C ..., after warm-up, in rotating order
     Remote      a contender alone in a process of its own; ``serve`` is that process's side
     local       a contender within this process, for what takes microseconds
-    Table       one comparison: contenders, their times, what was checked, what was left out
-    Report      tables and the machine they were made on; written as JSON and as Markdown
-    machine     CPU, cores, vector instructions, versions, threads, load, date
+    arguments   the options all benchmarks have; ``finish`` prints and writes their report
+
+What is done with the times is in ``_results``; ``_contest`` joins both for scripts whose contenders
+are processes.
 
 Absolute times belong to a machine and a minute; the ratio of two times taken next to each other
 travels. So ratios are computed round by round and the median of those is what counts. Each turn is
@@ -20,37 +21,23 @@ seen to run 20-40% faster than alone. Those not at turn wait for a line, which c
 from __future__ import annotations
 
 import argparse
-import datetime
 import gc
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Self
 
 import numpy as np
+from _results import Report, cores
 
 RESULTS = Path(__file__).resolve().parent / "results"
-LIBRARIES = (
-    "sensorium",
-    "numpy",
-    "onednn-cpu-gomp",
-    "tokenizers",
-    "torch",
-    "transformers",
-    "onnxruntime",
-    "onnx",
-)
 PAUSE = 0.05  # seconds: longer than libgomp's default spinning
 
 Run = Callable[[], object]
@@ -186,8 +173,9 @@ def reply(run: Run, command: str, argument: str = "") -> float:
     if command == "turn":
         return turn(run, int(argument))
     if command == "save":
-        np.save(argument, np.asarray(run()))
-        return 0.0
+        array = np.asarray(run())
+        np.save(argument, array.astype(np.float32) if array.dtype.kind == "V" else array)
+        return 0.0  # V: bfloat16, which NumPy's files cannot name
     if command == "memory":
         return peak_bytes()
     raise ValueError(f"unknown command {command!r}")
@@ -205,152 +193,6 @@ def peak_bytes() -> int:
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
-
-
-# -- results -------------------------------------------------------------------------------------
-@dataclass
-class Table:
-    """One comparison. ``ours`` against each of the others; ``target`` is the ratio not to exceed
-    against ``baseline``; ``skipped`` and ``notes`` say what a reader has to know."""
-
-    title: str
-    times: dict[str, list[float]]
-    ours: str
-    baseline: str
-    target: float | None = None
-    unit: str = "ms"
-    checks: dict[str, float] = field(default_factory=dict)  # largest relative difference to ours
-    skipped: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def ratio(self, other: str) -> float:
-        """Ours over another's, the median of the rounds' ratios: below 1, ours is faster."""
-        pairs = zip(self.times[self.ours], self.times[other])
-        return statistics.median(mine / theirs for mine, theirs in pairs)
-
-    def met(self) -> bool | None:
-        """Whether the target is met; None without one, or without the baseline."""
-        if self.target is None or self.baseline not in self.times:
-            return None
-        return self.ratio(self.baseline) <= self.target
-
-    def rows(self) -> list[dict[str, object]]:
-        """One line per contender, in this table's unit."""
-        return [
-            {
-                "contender": name,
-                "median": statistics.median(times) * SCALES[self.unit],
-                "min": min(times) * SCALES[self.unit],
-                "ours / it": self.ratio(name),
-                "difference": self.checks.get(name),
-            }
-            for name, times in self.times.items()
-        ]
-
-    def data(self) -> dict[str, object]:
-        facts = {k: getattr(self, k) for k in ("title", "unit", "ours", "baseline", "target")}
-        facts |= {"met": self.met(), "rows": self.rows(), "skipped": self.skipped}
-        scaled = {k: [t * SCALES[self.unit] for t in v] for k, v in self.times.items()}
-        return {**facts, "notes": self.notes, "rounds": scaled}
-
-    def markdown(self) -> str:
-        lines = [f"## {self.title}", ""]
-        lines += [f"| contender | median {self.unit} | min {self.unit} | ours / it | difference |"]
-        lines += ["|---|---:|---:|---:|---:|"]
-        for row in self.rows():
-            cells = [number(row[k]) for k in ("median", "min", "ours / it")]
-            check = "" if row["difference"] is None else f"{row['difference']:.1e}"
-            lines.append(f"| {row['contender']} | {' | '.join(cells)} | {check} |")
-        return "\n".join([*lines, "", *self.remarks()])
-
-    def remarks(self) -> list[str]:
-        lines = []
-        if self.target is not None:
-            verdict = {True: "met", False: "missed", None: "not measured"}[self.met()]
-            lines = [f"Target: at most {self.target:g} of {self.baseline}: **{verdict}**.", ""]
-        lines += [f"- not run: {name}: {why}" for name, why in self.skipped.items()]
-        return [*lines, *(f"- {note}" for note in self.notes), ""]
-
-
-SCALES = {"s": 1.0, "ms": 1e3, "us": 1e6, "MB": 1e-6}  # MB: "times" then hold bytes
-
-
-def number(value: object) -> str:
-    """Three significant digits, without an exponent."""
-    if not isinstance(value, (int, float)):
-        return str(value)
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-@dataclass
-class Report:
-    """Tables under one name, with the machine they were measured on."""
-
-    name: str
-    about: str
-    threads: int | None = None
-    tables: list[Table] = field(default_factory=list)
-    machine: dict[str, object] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.machine = machine(self.threads)  # now: the load is to be that of others, not ours
-
-    def write(self, folder: Path) -> list[Path]:
-        """``<date>-<name>.json`` and ``.md``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = folder / f"{str(self.machine['date'])[:10]}-{self.name}"
-        paths = [stem.with_suffix(".json"), stem.with_suffix(".md")]
-        paths[0].write_text(self.json())
-        paths[1].write_text(self.markdown())
-        return paths
-
-    def json(self) -> str:
-        body = {"name": self.name, "about": self.about, "machine": self.machine}
-        body["tables"] = [table.data() for table in self.tables]
-        return json.dumps(body, indent=1) + "\n"
-
-    def markdown(self) -> str:
-        lines = [f"# {self.name}", "", self.about, ""]
-        lines += [f"- {key}: {value}" for key, value in self.machine.items()]
-        return "\n".join([*lines, "", *(table.markdown() for table in self.tables)])
-
-
-# -- the machine ---------------------------------------------------------------------------------
-def machine(threads: int | None = None) -> dict[str, object]:
-    """What a reader needs in order to judge the figures."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "cpu": cpu("model name") or platform.processor() or platform.machine(),
-        "cores": cores(),
-        "threads": threads or cores(),
-        "vector": " ".join(f for f in cpu("flags").split() if f.startswith(("avx", "amx"))),
-        "load before": load,
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
-    }
-
-
-def cores() -> int:
-    """The cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def cpu(key: str) -> str:
-    """A field of the first processor in /proc/cpuinfo; "" where there is none."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
-
-
-def version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"
 
 
 # -- command line --------------------------------------------------------------------------------

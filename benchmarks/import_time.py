@@ -23,6 +23,7 @@ import venv
 from pathlib import Path
 
 import _harness
+from _results import Table
 
 ABOUT = "import in a fresh interpreter; ratios are ours / theirs."
 OURS, PEER = "import sensorium", "import torch"
@@ -63,7 +64,7 @@ def once(statement: str) -> tuple[float, int]:
     return seconds, modules
 
 
-def import_table(options: argparse.Namespace) -> _harness.Table:
+def import_table(options: argparse.Namespace) -> Table:
     """Rounds of all statements in turn, after one that warms the page cache."""
     rounds = options.rounds or (2 if options.quick else 15)
     modules = {statement: once(statement)[1] for statement in STATEMENTS}
@@ -74,7 +75,7 @@ def import_table(options: argparse.Namespace) -> _harness.Table:
         middle = sorted(times[statement])[rounds // 2]
         verdict = "met" if middle <= limit else "missed"
         notes.append(f"target of {statement}: at most {limit} s: {middle:.3f} s: **{verdict}**")
-    return _harness.Table("import", times, OURS, PEER, notes=notes)
+    return Table("import", times, (OURS,), notes=notes)
 
 
 # -- size ----------------------------------------------------------------------------------------
@@ -98,7 +99,7 @@ def install(folder: Path) -> dict[str, int]:
     return dict(sorted(parts.items(), key=lambda part: -part[1]))
 
 
-def size_table() -> _harness.Table:
+def size_table() -> Table:
     with tempfile.TemporaryDirectory() as folder:
         parts = install(Path(folder) / "venv")
     total = parts.pop("all") / 1e6
@@ -106,7 +107,7 @@ def size_table() -> _harness.Table:
     notes = [f"target: at most {MEGABYTES} MB: {total:.0f} MB: **{verdict}**"]
     notes += [f"{name}: {size / 1e6:.1f} MB" for name, size in list(parts.items())[:10]]
     title = "installed size, dependencies included, extras not"
-    return _harness.Table(title, {OURS: [total * 1e6]}, OURS, PEER, unit="MB", notes=notes)
+    return Table(title, {OURS: [total * 1e6]}, (OURS,), unit="MB", notes=notes)
 
 
 def main() -> None:

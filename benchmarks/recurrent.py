@@ -8,19 +8,18 @@ and see the same batch; what each gives is compared before anything is timed.
 
 from __future__ import annotations
 
-import argparse
-import sys
+import importlib
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+import _contest
 import _harness
 import numpy as np
+from _contest import OURS, TORCH
+from _results import Target
 
-ABOUT = "2 layers of 512 units, 128 steps, batch 16, float32. Ratios are ours / theirs."
-OURS, PEER, TARGET = "sensorium", "torch eager", 0.9
-TOLERANCE = 1e-4
+ABOUT = "2 layers of 512 units, 128 steps, batch 16, float32."
 Run = Callable[[], float]
 
 
@@ -30,8 +29,6 @@ def numbers(*shape: int, seed: int = 0) -> np.ndarray:
 
 def contender(library: str, kind: str, train: bool, threads: int, small: bool) -> Run:
     """One library's layer, ready to run; the result says what it computed."""
-    import importlib
-
     m: Any = importlib.import_module(library)
     m.set_num_threads(threads)
     width, steps = (32, 8) if small else (512, 128)
@@ -53,39 +50,26 @@ def contender(library: str, kind: str, train: bool, threads: int, small: bool) -
     return training if train else forward
 
 
-MAKERS: dict[str, Callable[..., Run]] = {
-    OURS: partial(contender, "sensorium"),
-    PEER: partial(contender, "torch"),
-}
-
-
-def table(kind: str, train: bool, options: argparse.Namespace) -> _harness.Table:
-    """Rounds of both libraries in turn."""
-    settings = {"kind": kind, "train": train, "threads": options.threads, "small": options.quick}
-    with ExitStack() as stack:
-        remotes = {
-            name: stack.enter_context(_harness.Remote(__file__, name, settings)) for name in MAKERS
-        }
-        ours, theirs = (float(remotes[name].output()) for name in (OURS, PEER))
-        far = abs(ours - theirs) / abs(theirs)
-        if not far <= TOLERANCE:
-            raise SystemExit(f"{kind}: {ours} but torch {theirs}")
-        times = _harness.race(remotes, options.rounds or (2 if options.quick else 15), warmup=2)
-    title = f"{kind}, {'forward + backward' if train else 'forward'}"
-    return _harness.Table(title, times, OURS, PEER, TARGET, checks={PEER: far})
+CONTEST = _contest.Contest(
+    __file__,
+    {OURS: partial(contender, "sensorium"), TORCH: partial(contender, "torch")},
+    (Target(0.9, OURS, (TORCH,)), *_contest.lean((OURS,), TORCH)),
+    ours=(OURS,),
+)
 
 
 def main() -> None:
     options = _harness.arguments(ABOUT)
     report = _harness.Report("recurrent", ABOUT, options.threads)
+    rounds = options.rounds or (2 if options.quick else 20)
+    settings = {"threads": options.threads, "small": options.quick}
     for kind in ("LSTM", "GRU"):
         for train in (False, True):
-            report.tables.append(table(kind, train, options))
+            title = f"{kind} 2x512, {'forward + backward' if train else 'forward'}"
+            own = {**settings, "kind": kind, "train": train}
+            report.tables.append(CONTEST.race(title, own, rounds))
     _harness.finish(report, options)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--contender"]:
-        _harness.serve(MAKERS, *sys.argv[2:])
-    else:
-        main()
+    _contest.entry(CONTEST.makers, main)

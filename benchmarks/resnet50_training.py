@@ -10,21 +10,18 @@ before anything is timed. Peak memory (VmHWM) is read from the same processes af
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+import _contest
 import _harness
 import numpy as np
+from _contest import COMPILED, LAST, OURS, TORCH
+from _results import Target
 
-ABOUT = "ResNet-50, 224x224, float32, one step of SGD with momentum. Ratios are ours / theirs."
-OURS, DEFAULT, LAST = "sensorium", "torch eager", "torch eager, channels-last"
-TARGET, MEMORY_TARGET = 0.8, 1.1
-LOSS_TOLERANCE = 1e-3  # of a loss after one step: gradients of one part in a thousand
+ABOUT = "ResNet-50, 224x224, float32, one step of SGD with momentum."
 SGD = {"lr": 0.01, "momentum": 0.9, "weight_decay": 1e-4}
 
 Step = Callable[[], float]
@@ -44,9 +41,10 @@ def batch_of(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 # -- contenders: each imports its library in its own process -------------------------------------
-def ours(n: int, threads: int, weights: str) -> Step:
+def ours(n: int, threads: int, weights: str, compiled: bool = False) -> Step:
+    """Eager, or forward and backward as one graph."""
     import sensorium as sn
-    from sensorium import nn, optim
+    from sensorium import jit, nn, optim
     from sensorium.vision import models
 
     sn.set_num_threads(threads)
@@ -56,6 +54,9 @@ def ours(n: int, threads: int, weights: str) -> Step:
     net.train()
     images, classes = (sn.from_numpy(array) for array in batch_of(n))
     optimizer = optim.SGD(net.parameters(), **SGD)
+    if compiled:
+        train = jit.training_step(lambda x, y: nn.functional.cross_entropy(net(x), y), optimizer)
+        return lambda: train(images, classes).item()
 
     def step() -> float:
         optimizer.zero_grad()
@@ -92,61 +93,39 @@ def theirs(n: int, threads: int, weights: str, last: bool = False) -> Step:
     return step
 
 
-MAKERS: dict[str, Callable[..., Step]] = {
-    OURS: ours,
-    DEFAULT: theirs,
-    LAST: partial(theirs, last=True),
-}
-
-
-# -- both tables ---------------------------------------------------------------------------------
-def check(remotes: dict[str, _harness.Remote]) -> dict[str, float]:
-    """The largest relative difference of the losses of the first two steps, ours to each."""
-    losses = {name: [float(one.output()) for _ in range(2)] for name, one in remotes.items()}
-    mine, checks = losses.pop(OURS), {}
-    for name, others in losses.items():
-        far = [abs(a - b) / abs(b) for a, b in zip(mine, others)]
-        if not (far[0] <= 1e-4 and far[1] <= LOSS_TOLERANCE):
-            raise SystemExit(f"{name}: losses {others}, ours {mine}")
-        checks[name] = max(far)
-    return checks
-
-
-def time_table(
-    n: int, remotes: dict[str, _harness.Remote], options: argparse.Namespace
-) -> _harness.Table:
-    checks = check(remotes)
-    rounds = options.rounds or (1 if options.quick else 9)
-    times = _harness.race(remotes, rounds, warmup=0 if options.quick else 1)
-    title = f"training step, batch {n}"
-    return _harness.Table(title, times, OURS, LAST, TARGET, checks=checks)
-
-
-def memory_table(n: int, remotes: dict[str, _harness.Remote]) -> _harness.Table:
-    peaks = {name: [remote.memory()] for name, remote in remotes.items()}
-    note = "VmHWM after the timed steps, libraries included."
-    title = f"peak memory, batch {n}"
-    return _harness.Table(title, peaks, OURS, LAST, MEMORY_TARGET, "MB", notes=[note])
+CONTEST = _contest.Contest(
+    __file__,
+    {
+        OURS: ours,
+        COMPILED: partial(ours, compiled=True),
+        TORCH: theirs,
+        LAST: partial(theirs, last=True),
+    },
+    (
+        Target(0.7, OURS, (LAST,)),
+        Target(0.6, COMPILED, (LAST,)),
+        *_contest.lean((OURS, COMPILED), TORCH, LAST),
+    ),
+    ours=(OURS, COMPILED),
+    needed=(OURS, TORCH, LAST),
+    tolerance=(1e-4, 1e-3),  # after one step: gradients of one part in a thousand
+)
 
 
 def main() -> None:
     options = _harness.arguments(ABOUT)
     report = _harness.Report("resnet50-training", ABOUT, options.threads)
     n = 2 if options.quick else 16
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+    rounds = options.rounds or (1 if options.quick else 9)
+    with tempfile.TemporaryDirectory() as folder:
         weights = str(Path(folder) / "resnet50.npz")
         write_weights(weights)
         settings = {"n": n, "threads": options.threads, "weights": weights}
-        made = {name: _harness.Remote(__file__, name, settings) for name in MAKERS}
-        remotes = {name: stack.enter_context(remote) for name, remote in made.items()}
-        report.tables.append(time_table(n, remotes, options))
-        if Path("/proc/self/status").exists():
-            report.tables.append(memory_table(n, remotes))
+        title = f"ResNet-50 training step, batch {n}, SGD with momentum"
+        warmup = 0 if options.quick else 1
+        report.tables.append(CONTEST.race(title, settings, rounds, warmup))
     _harness.finish(report, options)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--contender"]:
-        _harness.serve(MAKERS, *sys.argv[2:])
-    else:
-        main()
+    _contest.entry(CONTEST.makers, main)

@@ -20,12 +20,13 @@ from typing import Any
 import _harness
 import numpy as np
 import torch
+from _results import Table, Target
 
 import sensorium as sn
 
 ABOUT = "4x4 float32, one thread: microseconds per op. Ratios are ours / theirs."
 OURS, PEER = "sensorium", "torch eager"
-TARGET = 0.7
+TARGET = Target(0.7, OURS, (PEER,))
 TOLERANCE = 1e-4
 LIBRARIES: dict[str, Any] = {OURS: sn, PEER: torch}
 
@@ -160,28 +161,27 @@ def table(
     cases: dict[str, Op],
     ops_in: Callable[[str], int],
     options: argparse.Namespace,
-) -> _harness.Table:
+) -> Table:
     """The geometric mean over the ops, with each op as a note and in the numbers."""
     each = {name: measure(make, op, ops_in(name), options) for name, op in cases.items()}
     for name, (_, far) in each.items():
         if not far <= TOLERANCE:
             raise SystemExit(f"{title}: {name}: results differ by {far:.1e}")
-    singles = {
-        name: _harness.Table(name, times, OURS, PEER, TARGET) for name, (times, _) in each.items()
-    }
+    singles = {name: Table(name, times, (OURS,), (TARGET,)) for name, (times, _) in each.items()}
     rounds = zip(*(zip(times[OURS], times[PEER]) for times, _ in each.values()))
     mean = [[statistics.geometric_mean(side) for side in zip(*one)] for one in rounds]
     times = {name: [pair[n] for pair in mean] for n, name in enumerate((OURS, PEER))}
     checks = {PEER: max(far for _, far in each.values())}
     notes = [line(one) for one in singles.values()]
-    return _harness.Table(title, times, OURS, PEER, TARGET, "us", checks=checks, notes=notes)
+    return Table(title, times, (OURS,), (TARGET,), "us", checks=checks, notes=notes)
 
 
-def line(one: _harness.Table) -> str:
+def line(one: Table) -> str:
     """One op in a line: ours, theirs, the ratio, and a mark where the target is missed."""
     mine, peer = (statistics.median(one.times[name]) * 1e6 for name in (OURS, PEER))
-    mark = "" if one.met() else " (over)"
-    return f"`{one.title}`: {mine:.2f} us, torch {peer:.2f} us: {one.ratio(PEER):.2f}{mark}"
+    ratio = one.ratio(OURS, PEER)
+    mark = "" if TARGET.met(ratio) else " (over)"
+    return f"`{one.title}`: {mine:.2f} us, torch {peer:.2f} us: {ratio:.2f}{mark}"
 
 
 def main() -> None:
@@ -190,9 +190,11 @@ def main() -> None:
     sn.set_num_threads(1)
     torch.set_num_threads(1)
     with sn.no_grad(), torch.no_grad():
-        report.tables.append(table("forward, no grad", forward, FORWARD, lambda name: 1, options))
+        report.tables.append(
+            table("small ops, forward, no grad", forward, FORWARD, lambda name: 1, options)
+        )
     steps = {name: chain(step) for name, step in STEPS.items()}
-    title = f"forward + backward, chains of {LENGTH}"
+    title = f"small ops, forward + backward, chains of {LENGTH}"
 
     def ops_in(name: str) -> int:
         return LENGTH * OPS_PER_STEP.get(name, 1) + 1  # and the sum

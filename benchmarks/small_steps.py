@@ -16,6 +16,7 @@ import _harness
 import numpy as np
 import small_ops
 import torch
+from _results import Table, Target
 
 import sensorium as sn
 
@@ -92,8 +93,9 @@ def table(
     calls, rounds = (5, 3) if options.quick else (50, options.rounds or 25)
     runs = {name: _harness.local(run) for name, (run, _) in made.items()}
     times = _harness.race(runs, rounds, warmup=calls, calls=calls, pause=0.0)
-    names = small_ops.OURS, small_ops.PEER
-    return _harness.Table(title, times, *names, target, "us", checks={small_ops.PEER: far})
+    ours, peer = small_ops.OURS, small_ops.PEER
+    asked = (Target(target, ours, (peer,)),)
+    return Table(title, times, (ours,), asked, "us", checks={peer: far})
 
 
 def main() -> None:

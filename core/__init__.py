@@ -338,6 +338,7 @@ _LAZY = {
     "profiler",
     "data",
     "io",
+    "jit",
     "cuda",
     "linalg",
     "masked",

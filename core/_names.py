@@ -40,6 +40,7 @@ FILES = {
         "asarray from_dlpack frombuffer",
         "__array_interface__ __array_namespace__ __dlpack__ __dlpack_device__ to_device",
     ),
+    "jit.compiled": Names("compile"),
     "kinds": Names(
         "is_conj is_neg",
         "is_conj is_cpu is_ipu is_maia is_meta is_mkldnn is_mps is_mtia is_neg is_nested is_quantized "

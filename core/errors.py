@@ -21,6 +21,10 @@ class ShapeError(OpError, ValueError):
     """Shapes that do not fit together; the message names the op and both shapes."""
 
 
+class OutOfMemoryError(OpError, MemoryError):
+    """The machine has no memory left for what an operation needs; all that there was is intact."""
+
+
 class DTypeError(OpError, TypeError):
     """An element type the operation is not defined for."""
 
@@ -47,6 +51,14 @@ class OutOfBoundsError(SensoriumError, IndexError):
 
 class AutogradError(OpError):
     """A gradient that cannot be had: freed graph, overwritten value, nothing to differentiate."""
+
+
+class CompileError(OpError):
+    """``compile`` cannot make, or run, a graph of a function."""
+
+
+class TraceError(CompileError):
+    """A function does something that a graph cannot hold, such as control flow on values."""
 
 
 class StateDictError(OpError):

@@ -45,10 +45,10 @@ def clean_slate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     sn.set_rng_state(state)
 
 
-def check(tests: list[doctest.DocTest]) -> None:
+def check(tests: list[doctest.DocTest], options: int = 0) -> None:
     """Run examples; fail with what they printed that they should not have."""
     said: list[str] = []
-    runner = doctest.DocTestRunner(verbose=False)
+    runner = doctest.DocTestRunner(verbose=False, optionflags=options)
     for test in tests:
         runner.run(test, out=said.append, clear_globs=True)
     if said:
@@ -109,6 +109,24 @@ def test_portings_examples_run() -> None:
     page = doctest.DocTestParser().get_doctest(text, {}, "porting.md", None, 0)
     assert len(page.examples) > 15
     check([page])
+
+
+def test_compilings_examples_run() -> None:
+    """As doctests, in order; what is left out of a graph or a message is written as ``...``."""
+    text = "\n".join(blocks("pycon", "docs/compile.md"))
+    page = doctest.DocTestParser().get_doctest(
+        text, {"__name__": "__main__"}, "compile.md", None, 0
+    )
+    assert len(page.examples) > 25
+    check([page], doctest.ELLIPSIS)
+
+
+def test_compilings_picture_is_what_the_tool_draws(tmp_path: Path) -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "pictures.py"))
+    tool["main"]([str(tmp_path)])
+    shown = re.findall(r"\]\((pictures/\S+)\)", (ROOT / "docs" / "compile.md").read_text())
+    drawn = {f"pictures/{path.name}": path.read_text() for path in tmp_path.iterdir()}
+    assert drawn == {name: (ROOT / "docs" / name).read_text() for name in shown}
 
 
 def test_trainings_lines_run(tmp_path: Path) -> None:

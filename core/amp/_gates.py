@@ -16,6 +16,7 @@ from importlib import import_module
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
+from .._exchange import stand_in, twin
 from ..autograd.mode import mode
 from ..autograd.node import Identity, Node, cell_of
 from ..dtypes import FLOATING, bfloat16, float16, float32, float64
@@ -157,19 +158,6 @@ class _Place(NamedTuple):
     gate: CodeType
 
 
-def _through_a_gate(*args: Any, **options: Any) -> Any:
-    gate: Any = "the gate"  # this constant is exchanged for the gate itself
-    return gate(*args, **options)
-
-
-def _gate_code(gate: Gate) -> CodeType:
-    """Its free variables are named, for Python to accept it, and never read."""
-    code = _through_a_gate.__code__
-    consts = tuple(gate if c == "the gate" else c for c in code.co_consts)
-    free = gate.own.__code__.co_freevars
-    return code.replace(co_consts=consts, co_name=gate.name, co_freevars=free)
-
-
 def functions_of(name: str) -> list[FunctionType]:
     """The functions behind a listed name; [] if there is none of that name."""
     space, _, short = name.rpartition(".")
@@ -189,17 +177,9 @@ def functions_of(name: str) -> list[FunctionType]:
     return list(found.values())
 
 
-def _twin(function: FunctionType) -> FunctionType:
-    twin = FunctionType(
-        function.__code__, function.__globals__, function.__name__, function.__defaults__,
-        function.__closure__,
-    )  # fmt: skip
-    twin.__kwdefaults__ = function.__kwdefaults__  # type: ignore[assignment]
-    return twin
-
-
 def _place(name: str, policy: Mapping[str, str], function: FunctionType) -> _Place:
-    return _Place(function, function.__code__, _gate_code(Gate(name, _twin(function), policy)))
+    gate = Gate(name, twin(function), policy)
+    return _Place(function, function.__code__, stand_in(name, gate, gate.own))
 
 
 @functools.cache

@@ -114,6 +114,17 @@ def grad(
     )
 
 
+def grad_by_ops(output: Tensor, inputs: Sequence[Tensor]) -> list[Tensor | None]:
+    """``grad`` whose formulas run on Tensors, so that a tracer sees their ops; not recorded."""
+    roots = roots_of("grad", [output], [None])
+    before, mode.enabled = mode.enabled, False
+    try:
+        found = _run(roots, [edge_of(t) for t in inputs], False, True)
+    finally:
+        mode.enabled = before
+    return [None if (g := found.get(edge_of(t))) is None else as_tensor(g) for t in inputs]
+
+
 # -- the pass ------------------------------------------------------------------------------------
 def _run(
     roots: list[tuple[Any, Tensor]], wanted: list[Any] | None, retain: bool, recorded: bool

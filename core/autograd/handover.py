@@ -75,6 +75,9 @@ def _references(g: Any) -> int:
 _UNSHARED = _references(np.empty(0))
 """What ``getrefcount`` says of an argument that nobody else refers to."""
 
+held = 0
+"""How many more references there are while somebody watches ``accumulate``."""
+
 
 def accumulate(leaf: Tensor, g: Any, recorded: bool) -> None:
     """Add g to ``leaf.grad``; the first one becomes it, copied if anything else refers to it."""
@@ -82,7 +85,7 @@ def accumulate(leaf: Tensor, g: Any, recorded: bool) -> None:
     if recorded:
         leaf._grad = g if have is None else have + g
     elif have is None:
-        shared = isinstance(g, np.ndarray) and (getrefcount(g) > _UNSHARED or not _owns(g))
+        shared = isinstance(g, np.ndarray) and (getrefcount(g) > _UNSHARED + held or not _owns(g))
         leaf._grad = as_tensor(np.array(g, order="K", subok=False) if shared else g)
     else:
         have.array += g

@@ -18,6 +18,7 @@ from ..autograd.node import Node, cell_of
 from ..errors import AutogradError
 from ..ops._results import as_array, edge_of, wrap_many
 from ..tensor import Tensor, wrap
+from ._registry import edits
 
 Pass = Callable[[list[Any]], list[Tensor]]
 
@@ -46,6 +47,7 @@ class RemovableHandle:
     def remove(self) -> None:
         """Unregister the hook; a second call does nothing."""
         self._hooks.pop(self.id, None)
+        edits[0] += 1
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +63,7 @@ def add_hook(hooks: dict[int, Any], hook: Any, prepend: bool = False) -> Removab
     if prepend:
         hooks.clear()
     hooks[id] = hook
+    edits[0] += 1
     hooks.update(later)
     return RemovableHandle(hooks, id)
 

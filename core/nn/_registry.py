@@ -13,6 +13,9 @@ from typing import Any
 
 PARAMETER, BUFFER, TRANSIENT, MODULE = range(4)  # TRANSIENT: a buffer outside the state dict
 
+edits = [0]
+"""Counts assignments to modules anywhere in the process: while it stands still, no module changed."""
+
 KIND_NAMES = ("parameter", "buffer", "buffer", "module")
 
 
@@ -34,11 +37,13 @@ class Registry(MutableMapping[str, Any]):
             self._kinds.pop(name, None)
             self._kinds[name] = self._shown[0]
         self._members[name] = value
+        edits[0] += 1
 
     def __delitem__(self, name: str) -> None:
         if self._kinds.get(name) not in self._shown:
             raise KeyError(name)
         del self._kinds[name], self._members[name]
+        edits[0] += 1
 
     def __iter__(self) -> Iterator[str]:
         return iter([name for name, kind in self._kinds.items() if kind in self._shown])

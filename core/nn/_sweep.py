@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 from ..autograd.function import Context, Function
+from ..jit.state import is_tracing
 from ..ops import cat
 from ..tensor import Tensor, wrap
 
@@ -34,6 +35,8 @@ class _Pieces(Function):
 
 def steps_of(rows: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
     """rows (S, F) cut into one tensor a step."""
+    if is_tracing():  # a graph wants ops
+        return tuple(rows.split(list(sizes)))
     return _Pieces.apply(rows, sizes)
 
 

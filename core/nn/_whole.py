@@ -13,6 +13,7 @@ from ..autograd.function import Function
 from ..autograd.mode import enable_grad, mode
 from ..backends.cpu import onednn
 from ..create import zeros
+from ..jit.state import is_tracing
 from ..ops import cat, linear
 from ..ops.recurrent import gru_gates, lstm_gates
 from ..tensor import Tensor, wrap
@@ -35,6 +36,8 @@ def whole_layer(
 
     weights (G H, I) and (G H, H), biases two of (G H) or None, as PyTorch has them.
     """
+    if is_tracing():  # a graph wants ops: the steps
+        return None
     given = [None if v is None else v.array for v in (*states, *weights, *biases)]
     if name not in _KINDS or sizes[0] != sizes[-1] or not onednn.takes_rnn(rows.array, *given):
         return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..tensor import Tensor
 from ._convert import ConvertMethods
 from ._hooks import Hook, HookMethods, call_with_hooks
-from ._registry import BUFFER, KIND_NAMES, MODULE, PARAMETER, TRANSIENT, Registry
+from ._registry import BUFFER, KIND_NAMES, MODULE, PARAMETER, TRANSIENT, Registry, edits
 from ._state import StateMethods
 from ._walk import BUFFERS, WalkMethods
 from .parameter import Buffer, Parameter
@@ -67,6 +67,7 @@ class Module(WalkMethods, ConvertMethods, HookMethods, StateMethods):
 
     # -- attributes ------------------------------------------------------------------------------
     def __setattr__(self, name: str, value: Any) -> None:
+        edits[0] += 1
         own = self.__dict__
         kinds = own.get("_kinds")
         if kinds is None:
@@ -86,6 +87,7 @@ class Module(WalkMethods, ConvertMethods, HookMethods, StateMethods):
 
     def _join(self, name: str, value: Any, kind: int) -> None:
         """Make name a member of this kind, whatever it was before."""
+        edits[0] += 1
         own = self.__dict__
         if own["_kinds"].get(name) != kind:
             own["_kinds"].pop(name, None)
@@ -104,6 +106,7 @@ class Module(WalkMethods, ConvertMethods, HookMethods, StateMethods):
         self.__dict__[name] = value
 
     def __delattr__(self, name: str) -> None:
+        edits[0] += 1
         object.__delattr__(self, name)
         self._kinds.pop(name, None)
 

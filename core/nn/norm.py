@@ -12,6 +12,7 @@ from .. import create
 from ..dtypes import int64
 from ..errors import OptionError, ShapeError
 from ..inplace import wrote
+from ..jit.state import is_tracing
 from ..tensor import Tensor
 from . import functional as F
 from ._state import Plan
@@ -121,7 +122,9 @@ class _BatchNorm(_Tracking):
     def _count_batch(self) -> float:
         """Note one more batch; the weight it has in the running statistics."""
         count = self.num_batches_tracked
-        if count is not None:
+        if count is not None and is_tracing():
+            count.add_(1)  # as an op, which costs more
+        elif count is not None:
             count.array += 1
             wrote(count)
         if self.momentum is None:  # the plain average of all batches

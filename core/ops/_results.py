@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,14 @@ import numpy as np
 from ..autograd.mode import mode
 from ..autograd.node import Node, Pick, cell_of
 from ..dtypes import FLOATING
-from ..errors import DeviceError, DTypeError, OpError, SensoriumError, ShapeError
+from ..errors import (
+    DeviceError,
+    DTypeError,
+    OpError,
+    OutOfMemoryError,
+    SensoriumError,
+    ShapeError,
+)
 from ..tensor import Extra, Tensor, extra_of, wrap
 from ._out import into
 
@@ -196,11 +204,13 @@ def describe(value: Any) -> str:
 
 def explain(op: Op, error: Exception, values: tuple[Any, ...]) -> Exception:
     """The error to raise for a failed formula: ours as it is, an array library's in our words."""
-    if isinstance(error, (SensoriumError, MemoryError, RecursionError)):
+    if isinstance(error, (SensoriumError, RecursionError)):
         return error
     arrays = [v for v in values if hasattr(v, "shape") and hasattr(v, "dtype")]
     name = op.name.lstrip("_")
     given = ", ".join(f"{n} {describe(v)}" for n, v in zip(op.signature.parameters, values))
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError(f"{name}: not enough memory for {_bytes(error)} ({given})")
     if len({type(a).__module__ for a in arrays if not isinstance(a, np.generic)}) > 1:
         return DeviceError(f"{name}: tensors are on different devices ({given})")
     if isinstance(error, ValueError) and not _broadcast(arrays):
@@ -208,6 +218,14 @@ def explain(op: Op, error: Exception, values: tuple[Any, ...]) -> Exception:
     if isinstance(error, TypeError) and arrays:
         return DTypeError(f"{name}: not defined for these types ({given})")
     return OpError(f"{name}: cannot be computed for {given}")
+
+
+def _bytes(error: MemoryError) -> str:
+    """How much was asked for: NumPy's error has the shape and the type of its array."""
+    shape, dtype = getattr(error, "shape", None), getattr(error, "dtype", None)
+    if shape is None or dtype is None:
+        return "the result"
+    return f"an array of {math.prod(shape) * dtype.itemsize} bytes"
 
 
 def _broadcast(arrays: list[Any]) -> bool:

@@ -217,4 +217,4 @@ def _mask(query: Any, key: Any, mask: Any, is_causal: bool) -> Any:
             f"scaled_dot_product_attention: attn_mask is {mask.dtype}, want bool or {query.dtype}"
         )
     zero, never = query.dtype.type(0), query.dtype.type(-np.inf)
-    return Tensor(np.where(mask.array, zero, never))
+    return where(mask, Tensor(zero), Tensor(never))

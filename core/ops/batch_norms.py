@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.mode import no_grad
 from ..backends.cpu import onednn
 from ..dtypes import FLOATING, float32
 from ..errors import DTypeError, ShapeError
+from ..jit.state import is_tracing
 from ._declare import Array, op
 from .cast import to_dtype
 from .exponential import rsqrt
@@ -71,19 +73,26 @@ def _batch_norm_backward(
 @_batch_norm_backward.grad
 def _(h, g, input, weight, eps):
     """Through a composition of differentiable ops: rare enough to be written for clarity."""
+    return (*through(lambda *v: _composed_backward(*v, eps), h, g, input, weight), None, None)
+
+
+def through(composed: Any, h: Any, *values: Any) -> tuple[Any, ...]:
+    """The gradients of values by way of composed(*values), whose results' gradients are h.
+
+    Tensors if h's are, else raw arrays; None for a value that is None.
+    """
     from ..autograd.engine import grad
     from ..autograd.mode import enable_grad
 
     with enable_grad():
-        leaves = [_leaf(v) for v in (g, input, weight)]
-        outs = _composed_backward(*leaves, eps)
+        leaves = [_leaf(v) for v in values]
+        outs = composed(*leaves)
         live = [v for v in leaves if v is not None]
         pairs = [(o, _as_tensor(k)) for o, k in zip(outs, h) if o is not None]
         found = iter(grad([o for o, _ in pairs], live, [k for _, k in pairs],
                           create_graph=_is_tensor(h[0]), allow_unused=True))  # fmt: skip
     got = [None if v is None else next(found) for v in leaves]
-    raw = [v if v is None or _is_tensor(h[0]) else v.array for v in got]
-    return (*raw, None, None)
+    return tuple(v if v is None or _is_tensor(h[0]) else v.array for v in got)
 
 
 def _is_tensor(v: Any) -> bool:
@@ -308,8 +317,8 @@ def train_with(
         )
     y, average, spread, *_ = function(x, _both(bias, weight, 1), _both(weight, bias, 0), eps)
     if mean is not None:
-        _move(mean, average.array, momentum)
-        _move(var, spread.array * (n / (n - 1)), momentum)
+        _follow(mean, average, 1.0, momentum)
+        _follow(var, spread, n / (n - 1), momentum)
     return y
 
 
@@ -320,6 +329,18 @@ def _both(given: Any, value: Any, fill: float) -> Any:
     from ..create_like import full_like
 
     return full_like(given.detach(), fill)
+
+
+def _follow(running: Any, batch: Any, factor: float, momentum: float) -> None:
+    """running = (1 - momentum) running + momentum factor batch, in place."""
+    if not is_tracing():
+        return _move(running, batch.array * factor, momentum)
+    from ..inplace import store
+
+    with no_grad():
+        moved = running * (1 - momentum) + batch.detach() * (momentum * factor)
+        store("batch_norm", running, moved)
+    return None
 
 
 def _move(running: Any, towards: Any, momentum: float) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..device import device_of, move
 from ..dtypes import FLOATING
 from ..errors import DTypeError, OutOfBoundsError, ShapeError
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor
+from ._declare import Array, op
 from .arithmetic import mul
 
 
@@ -29,7 +29,8 @@ def _check(name: str, input: Tensor, p: float) -> None:
         raise DTypeError(f"{name}: want a floating-point tensor, got {input.dtype}")
 
 
-def _noise(input: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
+@op(differentiable=0)
+def _noise(input: Array, shape: tuple[int, ...], p: float) -> Array:
     """1 / (1 - p) with chance 1 - p, else 0; in input's type and memory layout."""
     from ..generator import coins
 
@@ -37,11 +38,17 @@ def _noise(input: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     noise = kept.astype(input.dtype)
     if 0 < p < 1:
         noise *= input.dtype.type(1 / (1 - p))
-    if shape == input.array.shape:  # random anyway: take the layout that multiplies fastest
-        order = sorted(range(input.ndim), key=lambda i: -input.array.strides[i])
+    if shape == input.shape:  # random anyway: take the layout that multiplies fastest
+        order = sorted(range(input.ndim), key=lambda i: -input.strides[i])
         back = sorted(range(input.ndim), key=order.__getitem__)
         noise = noise.reshape([shape[i] for i in order]).transpose(back)
-    return wrap(move(noise, device_of(input.array)))
+    return noise if isinstance(input, np.ndarray) else np.asarray(noise, like=input)
+
+
+@_noise.samples(reference=lambda x, shape, p: np.full(shape, 1.0 - p))
+def _(rng):
+    yield rng.normal(size=(3, 4)), (3, 4), 0.0  # what is certain; chances: tests/core/nn
+    yield rng.normal(size=(3, 4)).T, (4, 1), 1.0
 
 
 def _drop(name: str, input: Any, p: float, shape: tuple[int, ...], inplace: bool) -> Any:
@@ -146,14 +153,10 @@ def _alpha(
     if not training or p == 0:
         return input
     _check(name, input, p)
-    from ..generator import coins
-
     if p == 1:
         return input.mul_(0) if inplace else input * 0
-    kept = coins(shape, 1 - p)
+    kept = _noise(input, shape, p) * (1 - p)  # 1 or 0
     scale = ((1 - p) * (1 + p * _ALPHA_PRIME**2)) ** -0.5
-    gain = np.where(kept, scale, 0.0)
-    offset = np.where(kept, 0.0, scale * _ALPHA_PRIME) - scale * p * _ALPHA_PRIME
-    where_to = device_of(input.array)
-    times, plus = (wrap(move(np.asarray(a, input.dtype), where_to)) for a in (gain, offset))
+    plus = (1 - kept) * (scale * _ALPHA_PRIME) - scale * p * _ALPHA_PRIME
+    times = kept * scale
     return input.mul_(times).add_(plus) if inplace else input * times + plus

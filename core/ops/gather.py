@@ -370,10 +370,11 @@ def _lookup(weight: Array, rows: Any, padding_idx: int | None, by_count: bool = 
 @_lookup.grad
 def _(g, shapes, rows, padding_idx, by_count):
     if padding_idx is not None:
+        from .compare import ne
         from .select import where
 
-        keep = (rows != padding_idx % shapes[0][0])[..., None]
-        g = where(keep, g, 0.0)
+        named = Tensor(rows) if isinstance(g, Tensor) else rows  # so that a trace sees it
+        g = where(ne(named, padding_idx % shapes[0][0])[..., None], g, 0.0)
     if by_count:
         shares = 1 / np.bincount(rows.reshape(-1), minlength=1)[rows]
         g = g * shares[..., None].astype(g.dtype)

@@ -20,7 +20,17 @@ from . import _small
 from ._declare import Array, op
 from ._dims import sizes
 from .arithmetic import mul
-from .batch_norms import _is_tensor, _move, _of_nothing, _vector, as_single, batch_norm, is_half
+from .batch_norms import (
+    _as_tensor,
+    _is_tensor,
+    _move,
+    _of_nothing,
+    _vector,
+    as_single,
+    batch_norm,
+    is_half,
+    through,
+)
 from .cast import to_dtype
 from .exponential import rsqrt
 from .reduce import _sum, mean
@@ -50,14 +60,67 @@ def _layer_norm(input: Array, weight: Array | None, bias: Array | None, eps: flo
 
 @_layer_norm.grad
 def _(g, input, weight, mean, inverse, needs):
-    if _is_tensor(g):  # a graph of the gradient is wanted: statistics must depend on the input
-        mean, inverse = _row_statistics(input, inverse)
+    dx, dweight, dbias = _layer_norm_backward(g, input, weight, mean, inverse)
+    return dx, dweight if needs[1] else None, dbias if needs[2] else None
+
+
+@op(outputs=("dx", "dweight", "dbias"), differentiable=3)
+def _layer_norm_backward(
+    g: Array, input: Array, weight: Array | None, mean: Array, inverse: Array
+) -> Array:
+    """The gradients of input, weight and bias; mean and inverse are what the norm returned."""
     z = (input - mean) * inverse
     gw = g if weight is None else g * weight
     n = 1 / input.shape[-1]
-    last = (input.ndim - 1,)
-    dx = (gw - _sum(gw, last, True) * n - z * (_sum(gw * z, last, True) * n)) * inverse
-    return dx, g * z if needs[1] else None, g if needs[2] else None
+    total = np.add.reduce(gw, -1, keepdims=True) * n
+    dx = (gw - total - z * (np.add.reduce(gw * z, -1, keepdims=True) * n)) * inverse
+    rows = tuple(range(input.ndim - 1))
+    return dx.astype(g.dtype, copy=False), np.add.reduce(g * z, rows), np.add.reduce(g, rows)
+
+
+@_layer_norm_backward.grad
+def _(h, g, input, weight, inverse):
+    """Through a composition of differentiable ops; the statistics depend on the input."""
+
+    def composed(g: Any, x: Any, weight: Any) -> tuple[Any, Any, Any]:
+        average, scale = _row_statistics(x, inverse)
+        z = (x - average) * scale
+        gw = g if weight is None else g * weight
+        n, last = 1 / x.shape[-1], (x.ndim - 1,)
+        dx = (gw - _sum(gw, last, True) * n - z * (_sum(gw * z, last, True) * n)) * scale
+        rows = tuple(range(x.ndim - 1))
+        return dx, _sum(g * z, rows, False), _sum(g, rows, False)
+
+    return (*through(composed, h, g, input, weight), None, None)
+
+
+@_layer_norm_backward.fast("onednn", least=1024, when=lambda g, x, w, mean, inverse: (
+    x.dtype == np.float32 == g.dtype and onednn.takes_layer_norm(x)))  # fmt: skip
+def _(g, input, weight, mean, inverse):
+    scale = np.ones(input.shape[-1], input.dtype) if weight is None else weight
+    rows = input.shape[:-1]
+    var = np.reciprocal(inverse * inverse).reshape(rows)
+    average = np.ascontiguousarray(mean).reshape(rows)
+    return onednn.layer_norm_backward(g, input, average, var, scale, 0.0)
+
+
+def _slow_layer_norm_backward(g: Any, x: Any, w: Any, m: Any, inverse: Any) -> Any:
+    dx, dw, db = np.zeros_like(x), np.zeros(x.shape[-1]), np.zeros(x.shape[-1])
+    for i in np.ndindex(*x.shape[:-1]):
+        z = (x[i] - m[i]) * inverse[i]
+        gw = g[i] if w is None else g[i] * w
+        dx[i] = (gw - gw.mean() - z * (gw * z).mean()) * inverse[i]
+        dw += g[i] * z
+        db += g[i]
+    return dx, dw, db
+
+
+@_layer_norm_backward.samples(reference=_slow_layer_norm_backward, tolerance=1e-10, smooth=False)
+def _(rng):
+    for shape in [(4, 5), (2, 3, 6), (32, 64)]:
+        x = rng.normal(size=shape)
+        _, m, inverse = _slow_layer_norm(x, None, None, 1e-5)
+        yield rng.normal(size=shape), x, rng.normal(size=shape[-1]), m, inverse
 
 
 def _row_statistics(input: Any, inverse: Any) -> tuple[Any, Any]:
@@ -66,8 +129,8 @@ def _row_statistics(input: Any, inverse: Any) -> tuple[Any, Any]:
     average = mean(input, last, True)
     off = input - average
     spread = mean(off * off, last, True)
-    eps = (1 / (inverse * inverse) - spread).detach()
-    return average, rsqrt(spread + eps)
+    kept = _as_tensor(inverse).detach()
+    return average, rsqrt(spread + (1 / (kept * kept) - spread.detach()))
 
 
 @_layer_norm.fast("onednn", least=1024, when=lambda x, w, b, eps: x.dtype == np.float32 and (

@@ -92,6 +92,7 @@ def _(input, kernel, stride, padding, dilation, train):
 @_max_unpool.fast("onednn", when=lambda g, winner, *_: (
     onednn.takes_pool(g) and getattr(winner, "dtype", None) in (np.uint8, np.int8)))  # fmt: skip
 def _(g, winner, shape, kernel, stride, padding, dilation):
+    winner = getattr(winner, "array", winner)
     if not onednn.is_channels_last(winner):
         last = onednn.empty_channels_last(winner.shape, winner.dtype)
         last[...] = winner

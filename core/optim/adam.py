@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache
 from typing import Any
-
-import numpy as np
 
 from ..tensor import Tensor
 from ._checks import check_betas, check_not_negative, variants
-from ._formulas import average, average_square, descent, go
-from .optimizer import Group, Optimizer, count
+from ._formulas import direction, mean, mean_square
+from ._passes import D, P, Passes, S, Step, to
+from .optimizer import Group, Optimizer
 
 
 class Adam(Optimizer):
@@ -64,9 +63,8 @@ class Adam(Optimizer):
 
     def _update(self, group: Group, params: list[Tensor]) -> None:
         names = self._shaped if group["amsgrad"] else self._shaped[:2]
-        for p in params:
-            state = self._state_of(p, *names)
-            self._run(partial(_adam, group, count(state)), p, *[state[n] for n in names])
+        for step, chosen in self._by_step(params, names).items():
+            self._run_all(_step(group, step), chosen)
 
 
 class AdamW(Adam):
@@ -108,18 +106,33 @@ def _numbers(name: str, lr: Any, betas: Any, foreach: bool | None) -> tuple[floa
     return float(betas[0]), float(betas[1])
 
 
-def _adam(group: Group, step: float, arrays: list[Any], t: list[Any]) -> None:
-    """One block of one parameter: p, g, m, v and, with amsgrad, the largest v."""
-    p, g, m, v, *largest = arrays
-    (b1, b2), lr, decay = group["betas"], float(group["lr"]), group["weight_decay"]
-    if decay and group["decoupled_weight_decay"]:
-        np.multiply(p, 1 - lr * decay, out=p)
-        decay = 0
-    d = descent(p, g, decay, group["maximize"], t)
-    average(m, d, b1, t[1])
-    average_square(v, d, b2, t[1])
-    if largest:
-        v = np.maximum(largest[0], v, out=largest[0])
-    np.divide(np.sqrt(v, out=t[1]), math.sqrt(1 - b2**step), out=t[1])
-    np.divide(m, np.add(t[1], group["eps"], out=t[1]), out=t[1])
-    go(p, lr / (1 - b1**step), t[1], t[1])
+def _step(group: Group, step: float) -> Step:
+    """The update of the parameters whose step this is."""
+    (b1, b2), lr, decay = group["betas"], float(group["lr"]), float(group["weight_decay"])
+    root, apart = math.sqrt(1 - b2**step), group["decoupled_weight_decay"]
+    kept = 1 - lr * decay if apart else 1.0
+    how = "no" if not decay else "grad" if not apart else "early" if kept < 0.5 else "late"
+    rate = lr * root / (1 - b1**step)
+    numbers = {
+        "-1": -1.0, "decay": decay, "kept": kept, "eps": float(group["eps"]) * root,
+        "1 - b1": 1 - b1, "1 - b2": 1 - b2, "-rate": -rate / kept if how == "late" else -rate,
+    }  # fmt: skip
+    return _adam(b2, how, bool(group["maximize"]), bool(group["amsgrad"])).at(numbers)
+
+
+@lru_cache(64)
+def _adam(b2: float, decay: str, maximize: bool, amsgrad: bool) -> Passes:
+    """The passes of one step; m is the row S, v S + 1 and, with amsgrad, the largest v S + 2.
+
+    The root of 1 - b2^t is taken out of the fraction: sqrt(v') + eps = (sqrt(v) + eps root) / root.
+    Decay "late" is kept (p - rate / kept ...), which saves a pass but wants kept not near 0.
+    """
+    d, passes = direction(decay == "grad", maximize)
+    if decay == "early":
+        passes.append(to(P, "mul", P, "kept"))
+    passes += [mean(S, d, "1 - b1"), mean_square(S + 1, d, b2, "1 - b2")]
+    if amsgrad:
+        passes.append(to(S + 2, "max", S + 2, S + 1))
+    links = [("add", "eps"), ("under", S), ("mul", "-rate"), ("sum", 1.0)]
+    links += [("mul", "kept")] * (decay == "late")
+    return Passes(4 + amsgrad, *passes, to(P, "sqrt", S + 1 + amsgrad, D, *links))

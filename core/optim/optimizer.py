@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import enable_grad, no_grad
+from ..backends.quiet import loud, quiet
 from ..dtypes import FLOATING
 from ..errors import StateDictError
 from ..inplace import wrote
@@ -30,6 +31,7 @@ from ._hooks import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
+from ._passes import Step
 
 __all__ = [
     "Optimizer",
@@ -115,9 +117,13 @@ class Optimizer(HookMethods):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad():
-            for group in self.param_groups:
-                self._update(group, [p for p in group["params"] if p._grad is not None])
+        token = quiet()
+        try:
+            with no_grad():
+                for group in self.param_groups:
+                    self._update(group, [p for p in group["params"] if p._grad is not None])
+        finally:
+            loud(token)
         return loss
 
     def _update(self, group: Group, params: list[Tensor]) -> None:
@@ -134,16 +140,29 @@ class Optimizer(HookMethods):
                 state[name] = zeros_like(p)
         return state
 
+    def _by_step(
+        self, params: list[Tensor], names: Iterable[str]
+    ) -> dict[float, list[tuple[Tensor, ...]]]:
+        """Count a step of each; parameters and their state by the number of the step."""
+        found: dict[float, list[tuple[Tensor, ...]]] = {}
+        for p in params:
+            state = self._state_of(p, *names)
+            found.setdefault(count(state), []).append((p, *[state[name] for name in names]))
+        return found
+
     def _run(self, update: Update, p: Tensor, *states: Tensor) -> None:
         """Call update on blocks of p, its gradient and the state, complex ones as pairs of reals."""
-        own = p.array
-        if isinstance(own, np.ndarray) and not own.flags.writeable:  # a file map, say
-            p.array = own = own.copy()
-        arrays = [own, p._grad.array, *(s.array for s in states)]  # type: ignore[union-attr]
-        if own.dtype.kind == "c":
-            arrays = [as_real(a) for a in arrays]
-        self._blocks.run(update, arrays)
+        self._blocks.run(update, _arrays(p, states))
         wrote(p)
+
+    def _run_all(self, update: Step, params: list[tuple[Tensor, ...]]) -> None:
+        """Update parameters, each followed by its state, in one go."""
+        arrays = [_arrays(p, states) for p, *states in params]
+        try:
+            self._blocks.run_all(update, arrays)
+        finally:
+            for p, *_ in params:
+                wrote(p)
 
     # -- state -----------------------------------------------------------------------------------
     def state_dict(self) -> dict[str, Any]:
@@ -231,6 +250,15 @@ class Optimizer(HookMethods):
             lines += [f"Parameter Group {i}"]
             lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
         return "\n".join([*lines, ")"])
+
+
+def _arrays(p: Tensor, states: Iterable[Tensor]) -> list[Any]:
+    """p, its gradient and its state as arrays, complex ones as pairs of reals."""
+    own = p.array
+    if isinstance(own, np.ndarray) and not own.flags.writeable:  # a file map, say
+        p.array = own = own.copy()
+    arrays = [own, p._grad.array, *[s.array for s in states]]  # type: ignore[union-attr]
+    return [as_real(a) for a in arrays] if own.dtype.kind == "c" else arrays
 
 
 def _check_groups(optimizer: Optimizer, saved: list[Group]) -> None:

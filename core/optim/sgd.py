@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
+from functools import cache
 from typing import Any
-
-import numpy as np
 
 from ..tensor import Tensor
 from ._checks import check_not_negative, variants
-from ._formulas import descent, go
+from ._formulas import direction
+from ._passes import D, G, P, Passes, S, Step, to
 from .optimizer import Group, Optimizer, zeros_like
 
 
@@ -56,30 +55,57 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def _update(self, group: Group, params: list[Tensor]) -> None:
+        if not group["momentum"]:
+            self._run_all(_step(group, False), [(p,) for p in params])
+            return
+        begun: list[tuple[Tensor, ...]] = []
+        first: list[tuple[Tensor, ...]] = []
         for p in params:
-            if not group["momentum"]:
-                self._run(partial(_sgd, group, False), p)
-                continue
             state = self.state[p]
-            first = state.get("momentum_buffer") is None
-            if first:
+            chosen = begun
+            if state.get("momentum_buffer") is None:
                 state["momentum_buffer"] = zeros_like(p)
-            self._run(partial(_sgd, group, first), p, state["momentum_buffer"])
+                chosen = first
+            chosen.append((p, state["momentum_buffer"]))
+        for chosen in (first, begun):
+            if chosen:
+                self._run_all(_step(group, chosen is first), chosen)
 
 
-def _sgd(group: Group, first: bool, arrays: list[Any], t: list[Any]) -> None:
-    """One block of one parameter: p, g and, with momentum, v."""
-    p, g, *velocity = arrays
-    momentum = group["momentum"]
-    d = descent(p, g, group["weight_decay"], group["maximize"], t)
-    if velocity:
-        v = velocity[0]
-        if first:
-            v[...] = d
-        else:
-            np.multiply(v, momentum, out=v)
-            kept = 1 - group["dampening"]
-            np.add(v, d if kept == 1 else np.multiply(d, kept, out=t[1]), out=v)
-        nesterov = group["nesterov"]
-        d = np.add(d, np.multiply(v, momentum, out=t[1]), out=t[0]) if nesterov else v
-    go(p, float(group["lr"]), d, t[1])
+def _step(group: Group, first: bool) -> Step:
+    """A step of parameters whose v is 0 still (first), or not."""
+    momentum, dampening = float(group["momentum"]), float(group["dampening"])
+    decay, nesterov = float(group["weight_decay"]), bool(group["nesterov"])
+    damped = bool(dampening and momentum and not first)
+    at_once = 0 < decay <= 100 * momentum and not damped and not nesterov
+    passes = _sgd(momentum != 0, decay != 0, at_once, bool(group["maximize"]), damped, nesterov)
+    numbers = {
+        "-1": -1.0, "kept": 1 - dampening, "momentum": momentum, "decay": decay,
+        "-lr": -float(group["lr"]), "decay / momentum": decay / momentum if at_once else 0.0,
+    }  # fmt: skip
+    return passes.at(numbers)
+
+
+@cache
+def _sgd(
+    momentum: bool, decay: bool, at_once: bool, maximize: bool, damped: bool, nesterov: bool
+) -> Passes:
+    """The passes of one step; with momentum, v is the row S.
+
+    at_once: v = momentum (v + decay / momentum p) + grad is one pass, without a row for d.
+    """
+    if at_once:
+        links = ("add", S), ("mul", "momentum"), ("sub" if maximize else "add", G)
+        v = to(S, "mul", P, "decay / momentum", *links)
+        return Passes(3, v, to(P, "mul", S, "-lr", ("sum", 1.0)))
+    d, passes = direction(decay, maximize)
+    if not momentum:
+        return Passes(2, *passes, to(P, "mul", d, "-lr", ("sum", 1.0)))
+    if damped:
+        passes, d = [*passes, to(D, "mul", d, "kept")], D
+    passes.append(to(S, "mul", S, "momentum", ("add", d)))
+    if nesterov:
+        go = to(P, "mul", S, "momentum", ("add", d), ("mul", "-lr"), ("sum", 1.0))
+    else:
+        go = to(P, "mul", S, "-lr", ("sum", 1.0))
+    return Passes(3, *passes, go)

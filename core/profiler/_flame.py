@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
+from .._svg import DARK, INK, LETTER, caption, cut, document
 from ._table import micro
 from .events import FunctionEvent
 
 WIDTH, ROW, TOP, LEFT = 1200, 18, 46, 10
 _LEAST = 0.3  # pixels; narrower boxes are not drawn
-_LETTER = 6.6  # pixels of a letter of the font
 _COLOURS = {
     "primitive": "#c9632f", "op": "#e9a23b", "backward": "#5f8fb4", "autograd": "#86aac6",
     "optimizer": "#8f7ab8", "module": "#a9bf8f", "user": "#b9b3a7",
@@ -85,17 +85,8 @@ def flame(events: Sequence[FunctionEvent], title: str = "Time by operation") -> 
     rows = 1 + max((p.row for p in placed), default=0)
     height = TOP + rows * ROW + 40
     boxes = [_drawn(p, rows, root.ns) for p in placed]
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" font-family="monospace" font-size="11">'
-    )
-    caption = (
-        f'<text x="{LEFT}" y="26" font-size="16" fill="#3c344a">{escape(title)}: '
-        f"{micro(root.ns / 1000)}</text>"
-    )
-    paper = f'<rect width="{WIDTH}" height="{height}" fill="#fbf8f3"/>'
-    top = [head, f"<title>{escape(title)}</title>", paper, caption]
-    return "\n".join([*top, *boxes, *_legend(height - 14), "</svg>", ""])
+    top = caption(LEFT, f"{title}: {micro(root.ns / 1000)}")
+    return document(WIDTH, height, title, [top, *boxes, *_legend(height - 14)])
 
 
 def _drawn(placed: _Placed, rows: int, whole: int) -> str:
@@ -105,9 +96,9 @@ def _drawn(placed: _Placed, rows: int, whole: int) -> str:
     share = 100 * box.ns / max(whole, 1)
     calls = f", {box.calls} calls" if box.calls else ""
     tip = escape(f"{box.name}: {micro(box.ns / 1000)}, {share:.1f}%{calls}")
-    letters = int((width - 4) / _LETTER)
-    name = box.name if len(box.name) <= letters else box.name[: letters - 2] + ".."
-    text = f'<text x="{x + 3:.1f}" y="{y + 13}" fill="#1d1a24">{escape(name)}</text>'
+    letters = int((width - 4) / LETTER)
+    name = escape(cut(box.name, letters))
+    text = f'<text x="{x + 3:.1f}" y="{y + 13}" fill="{DARK}">{name}</text>'
     return (
         f'<g><title>{tip}</title><rect x="{x:.2f}" y="{y}" width="{width:.2f}" height="{ROW - 1}" '
         f'rx="1" fill="{_COLOURS[box.kind]}"/>{text if letters > 3 else ""}</g>'
@@ -118,5 +109,5 @@ def _legend(y: int) -> Iterator[str]:
     x = LEFT
     for kind, colour in _COLOURS.items():
         yield f'<rect x="{x}" y="{y - 9}" width="10" height="10" fill="{colour}"/>'
-        yield f'<text x="{x + 14}" y="{y}" fill="#3c344a">{kind}</text>'
-        x += 24 + int(len(kind) * _LETTER) + 10
+        yield f'<text x="{x + 14}" y="{y}" fill="{INK}">{kind}</text>'
+        x += 24 + int(len(kind) * LETTER) + 10

@@ -17,6 +17,7 @@ from time import perf_counter_ns
 from types import FunctionType
 from typing import Any
 
+from .. import _exchange
 from ..amp import _gates
 from ..autograd import engine, handover
 from ..autograd.function import Function
@@ -29,31 +30,11 @@ from ._record import begin, end, state
 from .events import Kernel
 
 
-class Probe:
-    """Stands in for a function; ``run`` is what its subclasses do around the own one."""
+class Probe(_exchange.Probe):
+    """A stand-in that lasts while a profile records."""
 
-    def __init__(self, name: str, function: Any) -> None:
-        self.name, self.function = name, function
-        self.own = _gates._twin(function)
-        as_gate: Any = self  # it has what is read: name and own
-        self.code = _gates._gate_code(as_gate)
-
-    def put_in(self) -> None:
-        self.function.__code__ = self.code
-
-    def take_out(self) -> None:
-        """Unless somebody has exchanged the code since; then the first call will."""
-        if self.function.__code__ is self.code:
-            self.function.__code__ = self.own.__code__
-
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        if state.active is None:
-            self.take_out()
-            return self.own(*args, **options)
-        return self.run(args, options)
-
-    def run(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        raise TypeError(f"{type(self).__name__} defines no run()")
+    def wanted(self) -> bool:
+        return state.active is not None
 
 
 class _Call(Probe):
@@ -87,6 +68,33 @@ class _Pass(_Call):
     """A whole backward pass, or a gradient's arrival at its leaf."""
 
     kind = "autograd"
+
+
+class _Arrival(_Pass):
+    """A gradient's arrival at its leaf, which must not be copied because it is watched."""
+
+    def put_in(self) -> None:
+        super().put_in()
+        handover.held = _held()
+
+    def take_out(self) -> None:
+        super().take_out()
+        handover.held = 0
+
+
+def _held() -> int:
+    """How many references to an argument a stand-in adds on the way to the own function."""
+
+    def count(leaf: None, g: Any, recorded: bool) -> int:
+        return sys.getrefcount(g)
+
+    before, plain = _record.seal(True), count(None, object(), False)
+    watch = _Pass("count", count)
+    watch.put_in()
+    try:
+        return count(None, object(), False) - plain
+    finally:
+        _record.seal(before)
 
 
 class _Step(_Call):
@@ -208,14 +216,17 @@ def _steps() -> Iterator[FunctionType]:
 
 def _fixed(details: bool, modules: bool) -> Iterator[Probe]:
     """The probes of what is there from the start."""
+    from . import _compiled  # here: it needs what ``import sensorium`` leaves out
+
     compiling, primitive = _template.build_call, Primitive.__call__
     yield _Compiling("build_call", compiling)
     for switch in (_gates._open_gates, _gates._close_gates):
         yield _Switching(switch.__name__, switch)
     yield _Primitive("primitive", primitive)
+    yield from _compiled.probes()
     yield _Function("apply", Function.__dict__["apply"].__func__)
     for name, function in _PASSES.items():
-        yield _Pass(name, function)
+        yield (_Arrival if function is handover.accumulate else _Pass)(name, function)
     for step in dict.fromkeys(_steps()):
         yield _Step("step", step)
     if details:

@@ -44,6 +44,7 @@ class _Here(threading.local):
     recording: Recording | None = None
     top: FunctionEvent | None = None
     thread = 0
+    sealed = False
 
 
 state, _here = _State(), _Here()
@@ -52,10 +53,9 @@ state, _here = _State(), _Here()
 # -- events --------------------------------------------------------------------------------------
 def begin(name: str, kind: str) -> FunctionEvent | None:
     """Open an event; None where nothing is recorded."""
-    recording = state.active
-    if recording is None:
+    recording, here = state.active, _here
+    if recording is None or here.sealed:
         return None
-    here = _here
     if here.recording is not recording:
         here.recording, here.top, here.thread = recording, None, threading.get_native_id()
         recording.threads[here.thread] = threading.current_thread().name
@@ -102,6 +102,12 @@ def add_kernel(kernel: Kernel) -> None:
         return
     event.kernels.append(kernel)
     _add_primitives(event, kernel.duration_ns, kernel.duration_ns, kernel.implementation)
+
+
+def seal(closed: bool) -> bool:
+    """Whether the calling thread opens no events from now on; what it was before."""
+    before, _here.sealed = _here.sealed, closed
+    return before
 
 
 def inside_event() -> bool:

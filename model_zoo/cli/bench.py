@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import sensorium
+from sensorium.errors import OptionError
 
 from . import options
 from .output import Output, size as bytes_text, table
@@ -41,6 +42,14 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--train", action="store_true", help="forward, backward and an SGD step instead"
     )
+    parser.add_argument(
+        "--compile", action="store_true", help="run it as one graph, as sn.compile(model) does"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        help="what the graph multiplies in (float32)",
+    )
     options.common(parser)
     parser.set_defaults(run=run)
 
@@ -49,14 +58,25 @@ def run(args: argparse.Namespace, out: Output) -> int:
     """The figures, then a table of operations."""
     from ._subjects import subject
 
+    _check(args)
     found = subject(args.model, args.batch, args.size)
     with _threads(args.threads):
-        call = _training(found) if args.train else _inference(found)
+        call = _training(found, args) if args.train else _inference(found, args)
         facts = _facts(args, found) | _timed(call, args, found.items)
         rows = _profiled(call)
     _show(facts, rows, out)
     out.document(facts | {"profile": [_row(row) for row in rows]})
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Options that need or exclude each other."""
+    if args.precision and not args.compile:
+        raise OptionError(f"bench: --precision {args.precision} is a graph's; add --compile")
+    if args.precision and args.train:
+        raise OptionError(
+            f"bench: --precision {args.precision} is for inference; leave --train out"
+        )
 
 
 @contextlib.contextmanager
@@ -74,8 +94,10 @@ def _threads(number: int | None) -> Iterator[None]:
 
 
 # -- what is timed -------------------------------------------------------------------------------
-def _inference(found: Any) -> Callable[[], Any]:
+def _inference(found: Any, args: argparse.Namespace) -> Callable[[], Any]:
     model = found.model.eval()
+    if args.compile:
+        model = sensorium.compile(model, precision=args.precision or "float32")
 
     def call() -> Any:
         with sensorium.inference_mode():
@@ -84,19 +106,26 @@ def _inference(found: Any) -> Callable[[], Any]:
     return call
 
 
-def _training(found: Any) -> Callable[[], Any]:
+def _training(found: Any, args: argparse.Namespace) -> Callable[[], Any]:
     """A step towards an output of zeros: as much work as towards anything else."""
     from sensorium import optim
+    from sensorium.jit import training_step
 
     model = found.model.train()
     optimizer = optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
 
+    def loss(**inputs: Any) -> Any:
+        return _output(model(**inputs)).square().mean()
+
     def call() -> None:
         optimizer.zero_grad()
-        _output(model(**found.inputs)).square().mean().backward()
+        loss(**found.inputs).backward()
         optimizer.step()
 
-    return call
+    if not args.compile:
+        return call
+    step = training_step(loss, optimizer)
+    return lambda: step(**found.inputs)
 
 
 def _output(result: Any) -> Any:
@@ -145,6 +174,8 @@ def _facts(args: argparse.Namespace, found: Any) -> dict[str, Any]:
         "model": args.model,
         "parameters": sum(p.numel() for p in found.model.parameters()),
         "mode": "training" if args.train else "inference",
+        "compiled": args.compile,
+        "precision": args.precision or "float32",
         "batch": args.batch,
         "size": found.size or None,
         "threads": sensorium.get_num_threads(),
@@ -155,8 +186,9 @@ def _facts(args: argparse.Namespace, found: Any) -> dict[str, Any]:
 def _show(facts: dict[str, Any], rows: Any, out: Output) -> None:
     size = f", size {facts['size']}" if facts["size"] else ""
     threads = f"{facts['threads']} thread{'s' * (facts['threads'] > 1)}"
+    how = f" (compiled, {facts['precision']})" if facts["compiled"] else ""
     out.line(
-        f"{facts['model']}: {facts['mode']}, batch {facts['batch']}{size}, {threads}, "
+        f"{facts['model']}: {facts['mode']}{how}, batch {facts['batch']}{size}, {threads}, "
         f"{facts['parameters']:,} parameters"
     )
     peak = "unknown" if facts["peak_memory"] is None else bytes_text(facts["peak_memory"])

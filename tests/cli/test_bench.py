@@ -7,6 +7,7 @@ import json
 import pytest
 
 import sensorium
+from sensorium.backends.cpu import onednn
 
 
 def bench(run, *words):
@@ -39,6 +40,34 @@ def test_the_document_fits_together(run):
 def test_training_runs_backward_and_a_step(run):
     rows = {row["name"] for row in bench(run, "digits_resnet", "--train")["profile"]}
     assert {"backward", "Optimizer.step#SGD.step"} <= rows
+
+
+def test_a_compiled_run_shows_the_graphs_steps(run):
+    found = bench(run, "digits_resnet", "--batch", 4, "--compile")
+    assert (found["compiled"], found["precision"]) == (True, "float32")
+    rows = {row["name"]: row for row in found["profile"]}
+    assert rows["compiled SmallResNet"]["calls"] == 1
+    assert "conv" in rows
+    assert "normalise" not in rows  # it is folded
+
+
+def test_the_report_says_what_is_compiled(run):
+    code, out, _ = run("bench", "bert_tiny", "--size", 16, "--runs", 2, "--compile")
+    assert code == 0
+    assert out.startswith("bert_tiny: inference (compiled, float32), batch 1, size 16, ")
+
+
+def test_a_training_step_is_compiled_too(run):
+    found = bench(run, "digits_resnet", "--train", "--compile")
+    rows = {row["name"] for row in found["profile"]}
+    assert {"compiled loss_with_gradients", "Optimizer.step#SGD.step"} <= rows
+    assert "backward" not in rows
+
+
+@pytest.mark.skipif(not onednn.has_bfloat16(), reason="no AVX512-BF16 here")
+def test_bfloat16_is_a_graphs(run):
+    found = bench(run, "digits_resnet", "--compile", "--precision", "bfloat16")
+    assert (found["compiled"], found["precision"]) == (True, "bfloat16")
 
 
 def test_threads_hold_for_the_run_only(run):
@@ -76,6 +105,8 @@ def test_larger_models_too(run, name):
         (("resnet_50",), "did you mean"),
         (("bert_tiny", "--size", 100_000), "reads at most 512 tokens, got --size 100000"),
         (("crepe_tiny", "--size", 5), "--size does not apply"),
+        (("resnet18", "--precision", "bfloat16"), "add --compile"),
+        (("resnet18", "--compile", "--train", "--precision", "bfloat16"), "is for inference"),
     ],
 )
 def test_what_cannot_be_timed_is_one_line(run, words, said):

@@ -28,3 +28,9 @@ def registry():
 def fake_cupy():
     """The array class of ``fake_cupy.py``."""
     return _load("fake_cupy")
+
+
+@pytest.fixture(scope="session")
+def engine_work():
+    """The operations of ``engine_work.py``."""
+    return _load("engine_work")

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+import sensorium as sn
 from sensorium.backends.cpu import constants, onednn
 
 pytestmark = pytest.mark.skipif(not onednn.available(), reason=onednn.why_not())
@@ -286,3 +287,14 @@ def test_binary_is_arithmetic(rng, kind):
     y = onednn.binary(kind, a, b)
     assert np.allclose(y, want, rtol=1e-6) and y.strides == a.strides
     assert onednn.binary(kind, a, b, out=a) is a and np.allclose(a, want, rtol=1e-6)
+
+
+def test_a_max_pools_gradient_is_differentiated_on_the_fast_path():
+    """d/dx sum(g^2), g the gradient of sum(pool(x)^2) / 2: twice the winner's value, elsewhere 0."""
+    x = sn.tensor(np.random.default_rng(0).permutation(256).reshape(1, 4, 8, 8).astype(np.float32))
+    x.requires_grad = True
+    y = sn.nn.functional.max_pool2d(x, 2)
+    (g,) = sn.autograd.grad((y * y).sum() / 2, x, create_graph=True)
+    (second,) = sn.autograd.grad((g * g).sum(), x)
+    winner = np.isin(x.detach().numpy(), y.detach().numpy())
+    np.testing.assert_allclose(second.numpy(), np.where(winner, 2 * x.detach().numpy(), 0))

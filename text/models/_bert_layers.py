@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sensorium import nn
+from sensorium.jit import is_tracing
 from sensorium.tensor import Tensor
 
 from ._blocks import add_dense, attend, dense, length_of, room_for, run_layers, split_heads
@@ -35,7 +36,7 @@ class BertEmbeddings(nn.Module):
     def _types(self, token_type_ids: Tensor | None) -> Tensor:
         """The token type vectors: (E) where all are of type 0, else (N, T, E)."""
         ids = token_type_ids
-        if ids is None or not (ids.is_cuda or ids.array.any()):
+        if ids is None or not (is_tracing() or ids.is_cuda or ids.array.any()):
             return self.token_type_embeddings.weight[0]
         return self.token_type_embeddings(ids)
 

@@ -13,6 +13,7 @@ from typing import Any
 import sensorium as sn
 from sensorium import nn
 from sensorium.errors import OptionError, ShapeError
+from sensorium.jit import is_tracing
 from sensorium.nn import functional as F, init
 from sensorium.nn.fused import ACTIVATIONS as CORE_ACTIVATIONS, linear_act
 from sensorium.tensor import Tensor
@@ -126,7 +127,9 @@ def as_added(seen: Tensor, x: Tensor) -> Tensor:
 
 def _hides_nothing(mask: Tensor) -> bool:
     """Whether every key is seen; told only on the CPU, a GPU would have to be waited for."""
-    return mask.ndim < 4 and not mask.is_cuda and bool(mask.array.all())
+    if is_tracing() or mask.ndim == 4 or mask.is_cuda:
+        return False
+    return bool(mask.array.all())
 
 
 def _four_dims(mask: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import sensorium as sn
 from sensorium import nn
 from sensorium.errors import OptionError
+from sensorium.jit import is_tracing
 from sensorium.tensor import Tensor
 
 from ._bert_layers import BertEmbeddings
@@ -59,7 +60,7 @@ class RobertaEmbeddings(BertEmbeddings):
         room_for("RoBERTa", length + pad + 1, table, "max_position_embeddings")
         if input_ids is not None:
             real = sn.ne(input_ids, pad)
-            if real.is_cuda or not real.array.all():
+            if is_tracing() or real.is_cuda or not real.array.all():
                 return table(real.long().cumsum(1) * real + pad)  # (N, T, E)
         return table.weight[pad + 1 : pad + 1 + length]  # (T, E)
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import ctypes
 import os
 
+import numpy as np
+
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # of mallopt(3)
 KEPT = (2 << 30) - 1
 PAD = 64 << 20
@@ -28,3 +30,43 @@ def keep_freed_memory() -> bool:
         return False
     settings = ((_TRIM_THRESHOLD, KEPT), (_TOP_PAD, PAD), (_MMAP_MAX, 0))
     return all(mallopt(option, value) == 1 for option, value in settings)
+
+
+def give_back_freed_memory() -> None:
+    """Return to the system what malloc keeps, and let it take little at a time from now on.
+
+    For who has run out of memory: code, stacks and other libraries' arrays do not come from malloc.
+    """
+    process = ctypes.CDLL(None)
+    if hasattr(process, "mallopt") and hasattr(process, "malloc_trim"):
+        process.mallopt(_TOP_PAD, 1 << 20)
+        process.malloc_trim(0)
+
+
+def trim() -> None:
+    """Return to the system what malloc keeps and nobody uses: before one large block is asked for."""
+    process = ctypes.CDLL(None)
+    if hasattr(process, "malloc_trim"):
+        process.malloc_trim(0)
+
+
+# -- when it runs out ------------------------------------------------------------------------------
+MAPPED, HEAP = (
+    32 << 20,
+    1 << 20,
+)  # measured: 1.6 MB of code a primitive; a thread's stack takes 8 MB
+
+
+def has_room() -> bool:
+    """Whether there is memory for making a primitive and starting a thread.
+
+    oneDNN's C++ and OpenMP end the process where they get none, so it is asked for before them.
+    """
+    import mmap  # here: most uses of `import sensorium` never make a primitive
+
+    try:
+        np.empty(HEAP, np.uint8)  # first: malloc takes more than it is asked for
+        mmap.mmap(-1, MAPPED).close()
+    except (OSError, MemoryError, OverflowError):
+        return False
+    return True

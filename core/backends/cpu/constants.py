@@ -57,6 +57,7 @@ ELTWISE = {
     "hardsigmoid": (0x28, 1 / 6, 0.5),
     "hardswish": (0x34, 1 / 6, 0.5),
 }
+POWER = 0x30  # alpha x^beta
 # What a convolution or matrix product can end with. relu is x clip(3e38 x, 0, 1) here: oneDNN's own
 # turns NaN into 0, this keeps it (and makes NaN of -inf, which only an overflow leaves behind).
 FUSED = ELTWISE | {"relu": (0x34, 3e38, 0.0)}

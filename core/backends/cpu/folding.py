@@ -37,7 +37,7 @@ def kept(arrays: Sequence[np.ndarray], key: Hashable, make: Callable[[], Any]) -
     if found is not None and found[0] == now:
         return found[2]
     stamp = _stamp(arrays)
-    if stamp is None or entry is None:
+    if stamp is None or entry is None or not prepack.here.keeping:
         return make()
     value = found[2] if found is not None and found[1] == stamp else make()
     with prepack.lock:

@@ -10,15 +10,15 @@ wrong when another thread executes.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from . import constants as c, library, threads
+from . import allocator, constants as c, library, threads
 from .library import Dims, ExecArg, raise_for
 
 DATA_TYPES = {"float16": 1, "bfloat16": 2, "float32": 3, "int32": 4, "int8": 5, "uint8": 6}
@@ -176,6 +176,25 @@ class Attributes(_Handle):
         lib.call("post_ops_destroy", chain)
 
 
+# -- room for oneDNN itself ----------------------------------------------------------------------
+def _check_room(name: str, detail: str) -> None:
+    """Raise OutOfMemory where a primitive could not be made, which can end the process."""
+    if allocator.has_room():
+        return
+    _release()
+    if not allocator.has_room():
+        wanted = allocator.MAPPED + allocator.HEAP
+        raise library.OutOfMemory(
+            f"oneDNN {name}: out of memory, {wanted} bytes wanted for {detail}"
+        )
+
+
+def _release() -> None:
+    """Give back what is only kept for speed: idle scratchpads and the memory malloc holds."""
+    _scratchpads.clear()
+    allocator.give_back_freed_memory()
+
+
 # -- primitive descriptors -----------------------------------------------------------------------
 class PrimitiveDesc(_Handle):
     """What oneDNN will run for some descriptors: its implementation and the layouts it chose."""
@@ -185,6 +204,9 @@ class PrimitiveDesc(_Handle):
     def __init__(self, name: str, detail: str, *args: object, post_ops: Sequence[tuple] = ()):
         lib, handle = library.load(), ctypes.c_void_p()
         self.name, self.detail = name, detail
+        _check_room(name, detail)
+        if threads.here.epoch != threads.epoch:  # it is compiled for that number
+            threads.apply()
         create = getattr(lib.quick, f"dnnl_{name}_primitive_desc_create")
         before = () if name == "reorder" else (lib.engine,)
         status = create(handle, *before, *args, Attributes(post_ops))
@@ -225,6 +247,17 @@ def _borrow_scratchpad(size: int) -> np.ndarray:
     return block if block.nbytes >= size else aligned(size)
 
 
+def _insist_on_scratchpad(size: int, name: str, detail: str) -> np.ndarray:
+    """One at last, without what is kept for speed; raises OutOfMemory."""
+    _release()
+    try:
+        return aligned(size)
+    except MemoryError:
+        raise library.OutOfMemory(
+            f"oneDNN {name}: out of memory, a scratchpad of {size} bytes wanted for {detail}"
+        ) from None
+
+
 # -- primitives ----------------------------------------------------------------------------------
 class _Memory(_Handle):
     """A memory object: a descriptor and, for the length of one execution, an address."""
@@ -250,6 +283,34 @@ class _Bound:
             slot.arg, slot.memory = number, handle
 
 
+_failed = threading.local()  # has an attribute in threads where oneDNN once found no memory
+
+
+def _create(lib: library.Library, handle: ctypes.c_void_p, desc: PrimitiveDesc) -> int:
+    """dnnl_primitive_create, in a new thread where this one has ever found no memory.
+
+    The error of oneDNN's assembler (Xbyak) is kept per thread and never cleared: every later primitive
+    fails there or, worse, is made without its code.
+    """
+    if not hasattr(_failed, "here"):
+        status = lib.slow.dnnl_primitive_create(handle, desc)
+        if status != c.OUT_OF_MEMORY:
+            return status
+        _failed.here = True
+        _release()
+    found = [c.OUT_OF_MEMORY]
+
+    def create() -> None:
+        threads.apply()
+        found[0] = lib.slow.dnnl_primitive_create(handle, desc)
+
+    other = threading.Thread(target=create)
+    with contextlib.suppress(RuntimeError, MemoryError):  # no memory for a thread either
+        other.start()
+        other.join()
+    return found[0]
+
+
 class Primitive(_Handle):
     """A compiled primitive; calling it with one address per argument runs it.
 
@@ -263,7 +324,7 @@ class Primitive(_Handle):
     def __init__(self, desc: PrimitiveDesc, args: Sequence[tuple[int, Desc | None]]):
         lib, handle = library.load(), ctypes.c_void_p()
         self._what = desc.name, desc.detail
-        status = lib.slow.dnnl_primitive_create(handle, desc)
+        status = _create(lib, handle, desc)
         if status:
             raise_for(status, *self._what)
         self._own(handle.value, "primitive")
@@ -299,7 +360,10 @@ class Primitive(_Handle):
         return self._execute(self._as_parameter_, self._stream, len(pointers), bound.array)
 
     def _run_with_scratchpad(self, bound: _Bound, pointers: tuple[int, ...]) -> int:
-        block = _borrow_scratchpad(self._scratch)
+        try:
+            block = _borrow_scratchpad(self._scratch)
+        except MemoryError:
+            block = _insist_on_scratchpad(self._scratch, *self._what)
         try:
             return self._run(bound, (*pointers, pointer(block)))
         finally:
@@ -318,8 +382,6 @@ def plan(key: tuple, build: Callable[..., Any], *args: Any) -> Any:
     with _building:
         found = plans.get(key)
         if found is None:
-            if threads.here.epoch != threads.epoch:
-                threads.apply()
             found = build(*args)
             while len(plans) >= CAPACITY:
                 plans.pop(next(iter(plans)), None)
@@ -334,11 +396,4 @@ def forget_plans() -> None:
 
 
 threads.on_change.append(forget_plans)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_building.acquire,
-        after_in_parent=_building.release,
-        after_in_child=_building.release,
-    )
+library.hold_across_fork(_building, outermost=True)

@@ -12,15 +12,16 @@ kept.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any, TypeVar
 
 import numpy as np
 
+from .library import hold_across_fork
 from .memory import pointer
 
 T = TypeVar("T")
@@ -136,7 +137,26 @@ def _note(array: np.ndarray, where: tuple) -> None:
             entry.kept[where] = _SEEN
 
 
+class _Here(threading.local):
+    keeping = True  # whether what this thread makes is worth keeping
+
+
+here = _Here()
+
+
+@contextmanager
+def without_keeping() -> Iterator[None]:
+    """Let this thread make what it needs each time anew: a single run is cheaper in memory so."""
+    before, here.keeping = here.keeping, False
+    try:
+        yield
+    finally:
+        here.keeping = before
+
+
 def _make(array: np.ndarray, where: tuple, make: Callable[[np.ndarray], T]) -> T:
+    if not here.keeping:
+        return make(array)
     with lock:
         entry = entry_of(owner(array))
         before = entry.version if entry else 0
@@ -185,8 +205,4 @@ def forget() -> None:
             entry.kept.clear()
 
 
-# A child must not be born while another thread holds the lock: it could never be released there.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
-    )
+hold_across_fork(lock)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from ...errors import OpError
 from . import library
 
 _wanted: int | None = None  # None: whatever OpenMP starts with (OMP_NUM_THREADS or all cores)
-epoch = 0  # grows whenever the number changes
+epoch = 0  # another number, never seen before, whenever the number of threads changes
+_epochs = itertools.count(1)
 _orphan = False  # forked from a process that had loaded the engine: OpenMP's threads are not here
 on_change: list[Callable[[], None]] = []  # caches that depend on the number
 
@@ -56,7 +58,8 @@ def set_num_threads(n: int) -> None:
 
 def _set(n: int) -> None:
     global _wanted, epoch
-    _wanted, epoch = n, epoch + 1
+    _wanted = n
+    epoch = next(_epochs)  # last: who sees it sees the number too, whichever of two callers won
     for forget in on_change:
         forget()
 

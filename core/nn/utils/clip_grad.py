@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backends.quiet import loud, quiet
 from ...errors import OpError
 from ...inplace import wrote
 from ...tensor import Tensor, wrap
@@ -24,15 +25,35 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Any]:
 
 def _norm(array: Any, kind: float) -> float:
     """The kind-norm of all elements; sums in float64."""
-    flat = array.reshape(-1)
+    flat = array.ravel(order="K")
     if math.isinf(kind) and flat.size:
         return float(abs(flat).max() if kind > 0 else abs(flat).min())
     if kind == 0 or not flat.size:
         return float((flat != 0).sum())
     if kind == 2 and flat.dtype.kind == "f" and flat.itemsize == 8:
         return math.sqrt(float(np.dot(flat, flat)))
+    if kind == 2 and flat.dtype == np.float32 and isinstance(flat, np.ndarray):
+        total = _sum_of_squares(flat)
+        if 1e-24 < total < math.inf:  # else squares may have left the range of float32
+            return math.sqrt(total)
+        if total == 0 and not flat.any():
+            return 0.0
     total = (abs(flat.astype(np.float64, copy=False)) ** kind).sum()
     return float(total) ** (1.0 / kind)
+
+
+_ROW = 1 << 13  # elements: so few that BLAS uses one thread and float32 is exact enough
+
+
+def _sum_of_squares(flat: Any) -> float:
+    """Rows are added up in float32, their sums in float64."""
+    whole = flat.size // _ROW * _ROW
+    rows, rest = flat[:whole].reshape(-1, _ROW), flat[whole:]
+    token = quiet()
+    try:
+        return float(np.vecdot(rows, rows).sum(dtype=np.float64)) + float(np.dot(rest, rest))
+    finally:
+        loud(token)
 
 
 def get_total_norm(
@@ -68,8 +89,21 @@ def clip_grads_with_norm_(
     """
     factor = float(max_norm) / (float(total_norm) + 1e-6)
     if factor < 1 or math.isnan(factor):
-        for g in _gradients(parameters):
-            np.multiply(g.array, g.dtype.type(factor), out=g.array)
+        _scale(_gradients(parameters), factor)
+
+
+def _scale(gradients: list[Tensor], factor: float) -> None:
+    """Multiply all by one number, in place, as an optimiser goes through its parameters."""
+    from ...optim._blocks import Blocks  # optimisers are built on nn
+    from ...optim._passes import P, Passes, to
+
+    update = Passes(1, to(P, "mul", P, "factor")).at({"factor": factor})
+    token = quiet()
+    try:
+        Blocks(2).run_all(update, [[g.array] for g in gradients])
+    finally:
+        loud(token)
+        for g in gradients:
             wrote(g)
 
 

@@ -1,0 +1,3 @@
+"""Table of contents of the kernels: how each kind of node runs."""
+
+from __future__ import annotations
