@@ -19,6 +19,8 @@ from sensorium.nn import functional as F
 pytestmark = pytest.mark.skipif(not onednn.available(), reason=onednn.why_not())
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
+pytestmark = pytest.mark.slow  # processes that run out of memory
+
 LIMIT = """
 import resource, sensorium as sn
 from sensorium.errors import OutOfMemoryError
