@@ -16,10 +16,11 @@ from sensorium.backends.cpu import allocator, library, memory, onednn, prepack
 from sensorium.errors import OutOfMemoryError
 from sensorium.nn import functional as F
 
-pytestmark = pytest.mark.skipif(not onednn.available(), reason=onednn.why_not())
+pytestmark = [
+    pytest.mark.skipif(not onednn.available(), reason=onednn.why_not()),
+    pytest.mark.slow,  # processes that run out of memory
+]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-pytestmark = pytest.mark.slow  # processes that run out of memory
 
 LIMIT = """
 import resource, sensorium as sn
