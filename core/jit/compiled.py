@@ -30,6 +30,7 @@ from .graph import Graph
 from .guards import Looked, Modules, key_of
 from .passes import optimise
 from .passes.precision import PRECISIONS, lower
+from .prepared import Store
 from .program import Program
 from .state import is_tracing
 from .tracing import Traced, trace
@@ -41,11 +42,11 @@ hold_across_fork(_lock, outermost=True)  # a child would find every op watched
 class _Variant:
     """A program for one kind of call."""
 
-    def __init__(self, traced: Traced, precision: str) -> None:
+    def __init__(self, traced: Traced, precision: str, store: Store) -> None:
         self.traced = traced
         graph = optimise(traced.graph)
         lower(graph, precision)
-        self.program = Program(graph)
+        self.program = Program(graph, store)
         found = traced.graph.constants
         self.tables = any(v.fresh for v in found)  # they may have been made from the others
         written = [target for target, _ in traced.graph.writes]
@@ -61,7 +62,8 @@ class _Variant:
         """Bind to other arrays in place of the constants; False if that takes another trace."""
         if self.tables or not self.program.matches() or self.looked.changed():
             return False
-        self.program = Program(self.program.graph)
+        self.program.store.clear()  # what is left there may be of arrays that are gone
+        self.program = Program(self.program.graph, self.program.store)
         return True
 
 
@@ -82,7 +84,7 @@ class Compiled:
             raise OptionError(f"compile: precision {precision!r} is not one of {list(PRECISIONS)}")
         self._function, self._precision = function, precision
         self._fallback, self._check, self._limit = fallback, check, limit
-        self._modules = Modules(function)
+        self._modules, self._store = Modules(function), Store()
         self._assigns = False  # to names that it reads: then every call is another kind
         self._variants: OrderedDict[Any, _Variant | None] = OrderedDict()
         if not isinstance(function, Module):
@@ -119,6 +121,7 @@ class Compiled:
         if found is None:
             found = None if key in self._variants else self._compile(key, args, options)
         elif not found.holds() and not found.renew():
+            self._store.clear()
             found = self._compile(key, args, options)
         if len(self._variants) == self._limit:  # the one that was not used for longest goes first
             with suppress(KeyError):
@@ -149,7 +152,8 @@ class Compiled:
         for _ in range(2):
             made = refusal = None
             try:
-                made = _Variant(trace(self._function, args, options, self._check), self._precision)
+                traced = trace(self._function, args, options, self._check)
+                made = _Variant(traced, self._precision, self._store)
             except TraceError as error:
                 refusal = error
             now = self._modules.number()

@@ -30,43 +30,17 @@ from .kernels.generic import Generic
 from .kernels.table import kernel_of
 from .passes.layout import axes_in_memory, settle
 from .passes.tidy import constant_values
-
-
-class Prepared:
-    """An array computed from constants, at a fixed place."""
-
-    def __init__(self, sources: list[np.ndarray], make: Callable[[], np.ndarray]) -> None:
-        self.sources, self.make, self.array = sources, make, make()
-        self.stamp = self._stamp()
-
-    def _stamp(self) -> tuple[Any, ...] | None:
-        """How often each source was written; None where that cannot be known."""
-        entries = [prepack.entry_of(prepack.owner(array)) for array in self.sources]
-        if any(entry is None or entry.shared for entry in entries):
-            return None
-        return tuple(entry.version for entry in entries)  # type: ignore[union-attr]
-
-    @property
-    def watched(self) -> bool:
-        """Whether a write to the sources would be noticed."""
-        return self.stamp is not None
-
-    def refresh(self) -> None:
-        """Make it anew if a source may have been written."""
-        now = self._stamp()
-        if now is None or now != self.stamp:
-            self.array[...] = self.make()
-            prepack.written(self.array)
-            self.stamp = now
+from .prepared import Prepared, Store, computed
 
 
 class Program:
     """A graph that can run."""
 
-    def __init__(self, graph: Graph, lasting: bool = True) -> None:
-        """lasting: results are the caller's to keep; else the next run overwrites them."""
+    def __init__(self, graph: Graph, store: Store, lasting: bool = True) -> None:
+        """store: what is computed from constants; lasting: results are the caller's to keep, else the
+        next run overwrites them."""
         settle(graph)
-        self.graph, self.lasting = graph, lasting
+        self.graph, self.store, self.lasting = graph, store, lasting
         self.constants = constant_values(graph)
         self.nodes = [
             node for node in graph.nodes
@@ -74,7 +48,7 @@ class Program:
         ]  # fmt: skip
         self.kernels: list[Kernel] = [kernel_of(node) for node in self.nodes]
         self.held = [(v.tensor, v.tensor.array) for v in graph.constants if v.tensor is not None]
-        self.prepared: dict[Any, Prepared] = {}
+        self.prepared: set[Prepared] = set()  # what of the store this graph uses
         self.threads, self.changes = threads.epoch, -1
         self._idle: list[Instance] = []
         self._plan()
@@ -156,16 +130,16 @@ class Program:
 
     def _refresh(self) -> None:
         now = prepack.changes[0]
-        for prepared in list(self.prepared.values()):
+        for prepared in list(self.prepared):
             prepared.refresh()
         self.changes = now
-        self.watched = all(prepared.watched for prepared in self.prepared.values())
+        self.watched = all(prepared.watched for prepared in self.prepared)
 
     watched = False
 
     def bytes(self) -> int:
         """The memory of one instance's values, and of everything prepared."""
-        return self.size + sum(p.array.nbytes for p in self.prepared.values())
+        return self.size + sum(p.array.nbytes for p in self.prepared)
 
 
 def _bytes(value: Value) -> int:
@@ -213,7 +187,7 @@ class Instance:
         if value.tensor is not None:
             return value.tensor.array
         if value in self.program.constants:
-            return self.prepared(value, self._roots(value), lambda: self._own(value))
+            return self.prepared("value", [value], lambda: np.array(computed(value), order="K"))
         span = self.program.spans[value]
         return _at(self._block, span.offset, value)
 
@@ -224,23 +198,6 @@ class Instance:
             return self.array(value.base)  # type: ignore[arg-type]
         return node.op.hot(*replaced(node.args, self.array))
 
-    def computed(self, value: Value) -> np.ndarray:
-        """A value that depends on constants only, not kept: for what is prepared from it."""
-        if value.tensor is not None:
-            return value.tensor.array
-        node: Any = value.maker
-        result = node.op.hot(*replaced(node.args, self.computed))
-        return result if node.single else result[node.outs.index(value)]
-
-    def _own(self, value: Value) -> np.ndarray:
-        return np.array(self.computed(value), copy=True, order="K")
-
-    def _roots(self, value: Value) -> list[Value]:
-        if value.tensor is not None:
-            return [value]
-        uses = value.maker.uses() if value.maker is not None else ()
-        return [root for used in uses for root in self._roots(used)]
-
     def is_constant(self, value: Value) -> bool:
         """Whether a value is computed from constants only."""
         return value in self.program.constants
@@ -249,11 +206,8 @@ class Instance:
         self, key: Any, sources: Sequence[Value], make: Callable[[], np.ndarray]
     ) -> np.ndarray:
         """make(), kept, and made anew when one of the constants it comes from was written."""
-        kept = self.program.prepared.get(key)
-        if kept is None:
-            roots = [root for source in sources for root in self._roots(source)]
-            arrays = [root.tensor.array for root in roots if root.tensor is not None]
-            kept = self.program.prepared[key] = Prepared(arrays, make)
+        kept = self.program.store.get(key, sources, make)
+        self.program.prepared.add(kept)
         return kept.array
 
     def execution(

@@ -21,6 +21,7 @@ from .compiled import _lock
 from .graph import Graph
 from .guards import Modules, key_of
 from .passes import optimise
+from .prepared import Store
 from .program import Program
 from .tracing import trace
 
@@ -91,7 +92,7 @@ class TrainingStep:
         for value in graph.constants:
             if id(value.tensor) in trained:
                 value.kind = "state"
-        return Program(optimise(graph), lasting=False), reached
+        return Program(optimise(graph), Store(), lasting=False), reached
 
     @property
     def graphs(self) -> list[Graph]:

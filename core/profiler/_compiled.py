@@ -32,7 +32,7 @@ class _Noting:
 
     def __init__(self, instance: Instance) -> None:
         self.array, self.prepared = instance.array, instance.prepared
-        self.is_constant, self.computed = instance.is_constant, instance.computed
+        self.is_constant = instance.is_constant
         self._bounds: list[Bound] = []
         kernels = instance.program.kernels
         self.calls: list[Call] = [self._noted(k, calls_of(k, self)) for k in kernels]

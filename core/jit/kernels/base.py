@@ -33,10 +33,9 @@ class Env(Protocol):
     def prepared(
         self, key: Any, sources: Sequence[Value], make: Callable[[], np.ndarray]
     ) -> np.ndarray:
-        """make(), kept and made anew when one of the constants it comes from was written."""
+        """make(), kept and made anew when one of the constants it comes from was written.
 
-    def computed(self, value: Value) -> np.ndarray:
-        """A value that depends on constants only, not kept: for what is prepared from it."""
+        Other graphs share it: make depends on the key and the sources only, and keeps no Env."""
 
     def is_constant(self, value: Value) -> bool:
         """Whether a value is computed from constants only."""

@@ -12,6 +12,7 @@ from ...backends.cpu.layout import reorder
 from ...backends.cpu.library import Unsupported
 from ...backends.cpu.memory import Desc, Primitive, PrimitiveDesc, describe, last_strides, pointer
 from ..graph import Node, Value
+from ..prepared import computed
 from .base import Call, Env, Kernel, channels_last, contiguous, kind, plain, takes
 from .steps import beside, is_binary, post_ops, same_memory, summands
 
@@ -112,17 +113,22 @@ class Conv(Kernel):
         found = [self.weight, self.bias, *self.norm[:4]]
         return [value for value in found if isinstance(value, Value)]
 
-    def _factor(self, env: Env) -> np.ndarray:
+    def _given(self) -> tuple[Any, ...]:
+        """Which of bias, scale, shift, mean and variance there are, and the norm's eps."""
+        there = (value is not None for value in (self.bias, *self.norm[:4]))
+        return *there, self.norm[4:]
+
+    def _factor(self) -> np.ndarray:
         """What the norm multiplies each channel by."""
         scale, _, _, var, eps = self.norm
-        factor = 1 / np.sqrt(env.computed(var).astype(np.float64) + eps)
-        return factor if scale is None else factor * env.computed(scale)
+        factor = 1 / np.sqrt(computed(var).astype(np.float64) + eps)
+        return factor if scale is None else factor * computed(scale)
 
     def _weight(self, env: Env, chosen: Desc) -> np.ndarray:
         def make() -> np.ndarray:
-            weight = env.computed(self.weight)
+            weight = computed(self.weight)
             if self.norm:
-                factor = self._factor(env).reshape(-1, *(1,) * (weight.ndim - 1))
+                factor = self._factor().reshape(-1, *(1,) * (weight.ndim - 1))
                 weight = weight * factor.astype(weight.dtype)
             weight = np.ascontiguousarray(weight, self.x.dtype)
             out = memory.aligned(chosen.size())
@@ -131,20 +137,20 @@ class Conv(Kernel):
             return out
 
         sources = [v for v in self._sources() if v is not self.bias]
-        return env.prepared((id(self.node), chosen.layout()), sources, make)
+        return env.prepared(("filters", chosen.layout(), *self._given()), sources, make)
 
     def _bias(self, env: Env) -> np.ndarray:
         def make() -> np.ndarray:
-            start: Any = 0.0 if self.bias is None else env.computed(self.bias).astype(np.float64)
+            start: Any = 0.0 if self.bias is None else computed(self.bias).astype(np.float64)
             if self.norm:
                 _, shift, mean, _, _ = self.norm
-                start = (start - env.computed(mean)) * self._factor(env)
-                start = start if shift is None else start + env.computed(shift)
+                start = (start - computed(mean)) * self._factor()
+                start = start if shift is None else start + computed(shift)
             return np.array(start, np.float32)
 
         sources = self._sources()[1:]
         if all(map(env.is_constant, sources)):
-            return env.prepared((id(self.node), "bias"), sources, make)
+            return env.prepared(("shift", *self._given()), sources, make)
         if self.norm or self.bias.dtype != np.float32 or not contiguous(self.bias):
             raise Unsupported("a bias that changes has to be plain: no norm, contiguous float32")
         return env.array(self.bias)

@@ -14,6 +14,7 @@ from ...backends.cpu.matmul import _operand, _simplify
 from ...backends.cpu.memory import Desc, Primitive, PrimitiveDesc, describe, pointer
 from ..graph import Node, Value
 from ..passes.tidy import dense
+from ..prepared import computed
 from .base import Call, Env, Kernel, elements, kind, takes
 from .steps import beside, is_binary, post_ops, same_memory, summands
 
@@ -111,7 +112,7 @@ class Product(Kernel):
 
     def _packed(self, env: Env, chosen: Desc) -> np.ndarray:
         def make() -> np.ndarray:
-            weight, target = env.computed(self.weight), np.dtype(self.x.dtype)
+            weight, target = computed(self.weight), np.dtype(self.x.dtype)
             if weight.dtype != target:
                 weight = weight.astype(target, order="K")
             strides = tuple(s // weight.itemsize for s in weight.strides)
@@ -120,16 +121,16 @@ class Product(Kernel):
             reorder(source, chosen, str(weight.shape))(pointer(weight), pointer(out))
             return out
 
-        return env.prepared((id(self.node), chosen.layout()), [self.weight], make)
+        return env.prepared(("matrix", chosen.layout()), [self.weight], make)
 
     def _bias(self, env: Env) -> np.ndarray:
         bias = self.bias
 
         def make() -> np.ndarray:
-            return np.array(env.computed(bias), np.float32)
+            return np.array(computed(bias), np.float32)
 
         if env.is_constant(bias):
-            return env.prepared((id(self.node), "bias"), [bias], make)
+            return env.prepared("row", [bias], make)
         if bias.dtype != np.float32 or not dense(bias):
             raise Unsupported("a bias that changes has to be dense float32")
         return env.array(bias)

@@ -173,6 +173,6 @@ def test_off_it_leaves_no_trace(quick):
 def test_kernels_find_what_they_ask_for():
     """What kernels may ask of an instance, they may ask of what stands in for it."""
     wanted = {name for name in vars(Env) if not name.startswith("_")}
-    instance = type("Fake", (), {"array": 0, "prepared": 0, "is_constant": 0, "computed": 0})()
+    instance = type("Fake", (), {"array": 0, "prepared": 0, "is_constant": 0})()
     instance.program = type("Empty", (), {"kernels": []})()
     assert wanted <= set(dir(_Noting(instance)))

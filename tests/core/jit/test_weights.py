@@ -8,6 +8,7 @@ import pytest
 import sensorium as sn
 import sensorium.nn.functional as F
 from sensorium import nn
+from sensorium.backends.cpu import onednn
 from sensorium.jit import compile
 
 
@@ -160,3 +161,25 @@ def test_weights_shared_by_two_layers():
     with sn.no_grad():
         a.weight.mul_(-1)
     _agree(quick, net, sn.ones(2, 3))
+
+
+@pytest.mark.skipif(not onednn.available(), reason=onednn.why_not())
+def test_graphs_of_several_batch_sizes_share_packed_weights():
+    net = sn.nn.Sequential(
+        sn.nn.Conv2d(3, 16, 3, bias=False),
+        sn.nn.BatchNorm2d(16),
+        sn.nn.Flatten(),
+        sn.nn.Linear(576, 8),
+    ).eval()
+    quick, x = sn.compile(net), sn.randn(4, 3, 8, 8)
+    with sn.no_grad():
+        quick(x)
+        quick(x[:2])
+        first, second = (variant.program.prepared for variant in quick._variants.values())
+        assert first & second
+        net[0].weight.mul_(2.0)
+        for part in (x, x[:2]):
+            assert sn.allclose(quick(part), net(part), atol=1e-5)
+        net[3].weight.data = net[3].weight * 3
+        for part in (x, x[:2]):
+            assert sn.allclose(quick(part), net(part), atol=1e-4)
