@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..autograd.engine import grad_by_ops
 from ..autograd.mode import enable_grad
@@ -19,11 +19,19 @@ from ..tensor import Tensor
 from . import trees
 from .compiled import _lock
 from .graph import Graph
-from .guards import Modules, key_of
+from .guards import Looked, Modules, key_of
 from .passes import optimise
 from .prepared import Store
 from .program import Program
 from .tracing import trace
+
+
+class _Step(NamedTuple):
+    """A program, the parameters whose gradients it returns, and what its trace read into Python."""
+
+    program: Program
+    reached: list[Tensor]
+    looked: Looked
 
 
 class TrainingStep:
@@ -44,22 +52,21 @@ class TrainingStep:
         self.function, self.optimizer = function, optimizer
         self.before, self.check = before, check
         self._modules = Modules(function)
-        self._programs: OrderedDict[Any, tuple[Program, list[Tensor]]] = OrderedDict()
+        self._programs: OrderedDict[Any, _Step] = OrderedDict()
 
     def __call__(self, *args: Any, **options: Any) -> Tensor:
         tensors, shape = trees.flatten((args, options))
         parameters = self._parameters()
         key = (key_of(tensors), shape, self._modules.number(), tuple(map(id, parameters)))
         found = self._programs.get(key)
-        if found is None or not found[0].fits():
+        if found is None or not found.program.fits() or found.looked.changed():
             found = self._programs[key] = self._compiled(parameters, args, options)
             while len(self._programs) > 8:
                 self._programs.popitem(last=False)
-        program, reached = found
-        loss, *gradients = program.run(tensors)
+        loss, *gradients = found.program.run(tensors)
         for p in parameters:
             p.grad = None
-        for p, g in zip(reached, gradients):
+        for p, g in zip(found.reached, gradients):
             p.grad = g
         if self.before is not None:
             self.before()
@@ -70,10 +77,8 @@ class TrainingStep:
         groups = self.optimizer.param_groups
         return [p for group in groups for p in group["params"] if p.requires_grad]
 
-    def _compiled(
-        self, parameters: list[Tensor], args: Any, options: Any
-    ) -> tuple[Program, list[Tensor]]:
-        """The program, and the parameters that the loss depends on, in the order of its results."""
+    def _compiled(self, parameters: list[Tensor], args: Any, options: Any) -> _Step:
+        """The program for such a call."""
         reached: list[Tensor] = []
 
         def with_gradients(*args: Any, **options: Any) -> list[Tensor]:
@@ -92,12 +97,13 @@ class TrainingStep:
         for value in graph.constants:
             if id(value.tensor) in trained:
                 value.kind = "state"
-        return Program(optimise(graph), Store(), lasting=False), reached
+        program = Program(optimise(graph), Store(), lasting=False)
+        return _Step(program, reached, Looked(traced.looked, []))
 
     @property
     def graphs(self) -> list[Graph]:
         """The graphs so far, as they run."""
-        return [program.graph for program, _ in self._programs.values()]
+        return [step.program.graph for step in self._programs.values()]
 
 
 def _check_loss(loss: Any) -> None:

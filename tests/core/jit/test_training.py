@@ -207,7 +207,7 @@ def test_relu_behind_a_norm_leaves_its_bits():
     names = [node.name for node in step.graphs[0].nodes]
     if NORM_RELU.name in names:  # where oneDNN is
         assert names.count(NORM_RELU.name) == names.count(NORM_RELU_BACKWARD.name) == 2
-        program = next(iter(step._programs.values()))[0]
+        program = next(iter(step._programs.values())).program
         left = {kernel.node.name for kernel in program.kernels if type(kernel) is Generic}
         assert not left & {"_conv_weight_grad", "_conv_input_grad", "_batch_norm_backward"}
 
@@ -248,3 +248,13 @@ def test_gradients_stay_until_the_next_step():
     assert weight.grad.tolist() == [2.0, 3.0]
     step(sn.tensor([5.0, 7.0]))
     assert weight.grad.tolist() == [5.0, 7.0]
+
+
+def test_a_number_read_from_a_buffer_is_read_again_once_it_is_written():
+    layer = nn.Linear(2, 1)
+    layer.register_buffer("scale", sn.tensor(2.0))
+    rule = optim.SGD(layer.parameters(), lr=0.0)
+    step = training_step(lambda x: layer(x).sum() * layer.scale.item(), rule)
+    first = step(sn.ones(1, 2)).item()
+    layer.scale.fill_(6.0)
+    assert step(sn.ones(1, 2)).item() == pytest.approx(3 * first, rel=1e-6)
