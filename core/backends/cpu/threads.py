@@ -34,7 +34,7 @@ here = _PerThread()  # `here.epoch != epoch`: this Python thread has not told Op
 def apply() -> None:
     """Tell OpenMP, in the calling Python thread, how many threads to use."""
     here.epoch = epoch
-    if _wanted is not None:
+    if _wanted is not None and library.available():
         library.load().omp.omp_set_num_threads(_wanted)
 
 
