@@ -204,7 +204,7 @@ def _check_whole(path: str) -> None:
 
 
 def _with_settings(path: str) -> Library:
-    """Load with a short spin at OpenMP's barriers, unless the user has chosen one.
+    """Load with a moderate spin at OpenMP's barriers, unless the user has chosen one.
 
     A thread that waits spins for a while before it sleeps. Too short, and every small gap between two
     primitives costs waking a sleeper; too long, and where another process keeps a core busy the spinner
@@ -216,7 +216,9 @@ def _with_settings(path: str) -> Library:
     - beside one busy process (medians), the first two: 356 / 75 / 42-70 / 30 / 26 and
       164 / 29 / 20 / 11 / 8. One thread alone takes 25 and 8.
 
-    With 5000, work that begins 0.13 to 2.5 ms after the last takes 25 us longer than it did with 100000.
+    Runs of many small primitives that begin after a pause of 50 ms, alone: EfficientNet-B0 takes 33 ms (median)
+    with 5000, 13 with 100000; MobileNetV2 24 and 10. So 100000 (2.5 ms) it is: who shares the machine sets
+    ``GOMP_SPINCOUNT=5000``, or one thread.
 
     libgomp reads its variables once, while it is being loaded; they are taken back afterwards so
     that child processes do not inherit them.
@@ -232,7 +234,7 @@ def _with_settings(path: str) -> Library:
             os.environ.pop(name, None)
 
 
-SPIN = "5000"  # about 0.13 ms, a few times what waking a sleeping thread costs
+SPIN = "100000"  # about 2.5 ms
 _lock = threading.RLock()
 _loaded: Library | None = None
 _problem: str | None = None  # why loading failed, once it has

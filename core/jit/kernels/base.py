@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...backends.cpu import onednn
-from ...backends.cpu.memory import DATA_TYPES, Desc, Primitive, c_strides, describe
+from ...backends.cpu.memory import DATA_TYPES, Desc, Primitive, c_strides, describe, last_strides
 from ..graph import Node, Value
 
 Call = Callable[[], Any]
@@ -76,7 +76,14 @@ def kind(dtype: np.dtype) -> int:
 
 
 def elements(value: Any) -> tuple[int, ...]:
-    """Strides in elements; axes of size 1 get those of a packed array."""
+    """Strides in elements; axes of size 1 get those of the dense layout that it is, if it is one.
+
+    oneDNN compares them all when it looks for a layout it knows.
+    """
+    if contiguous(value):
+        return c_strides(value.shape)
+    if 3 <= len(value.shape) <= 5 and channels_last(value):
+        return last_strides(value.shape)
     strides, inside = [0] * len(value.shape), 1
     order = sorted(range(len(value.shape)), key=lambda i: (value.strides[i], -i))
     for axis in order:
