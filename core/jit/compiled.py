@@ -21,7 +21,7 @@ import numpy as np
 
 from ..amp import _gates
 from ..autograd.mode import mode
-from ..backends.cpu.library import EngineError, hold_across_fork
+from ..backends.cpu.library import hold_across_fork
 from ..errors import CompileError, OptionError, TraceError
 from ..nn.module import Module
 from ..tensor import Tensor
@@ -238,6 +238,3 @@ def compile(
     if function is None:
         return functools.partial(compile, precision=precision, fallback=fallback, check=check)
     return Compiled(function, precision, fallback, check)
-
-
-__all__ = ["Compiled", "EngineError", "compile"]

@@ -10,9 +10,8 @@ mean in ops of ``sensorium.ops``, which is also how they run where no kernel tak
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from .. import ops
@@ -31,11 +30,6 @@ class FusedOp:
     name: str
     hot: Callable[..., Any]
     view: bool = False
-    outputs: tuple[str, ...] = ("y",)
-    signature: inspect.Signature = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.signature = inspect.signature(self.hot)
 
 
 # -- steps ---------------------------------------------------------------------------------------

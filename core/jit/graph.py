@@ -86,10 +86,6 @@ class Node:
         """The values that it reads, as often as they stand among the arguments."""
         return values_in(self.args)
 
-    def argument(self, name: str) -> Any:
-        """An argument by the name of its parameter."""
-        return self.args[list(self.op.signature.parameters).index(name)]
-
     def __repr__(self) -> str:
         outs = ", ".join(map(repr, self.outs))
         given = ", ".join(map(_argument_text, self.args))
@@ -156,18 +152,6 @@ class Graph:
     def kept(self) -> set[Value]:
         """The values that leave the graph: results, and what is written into others."""
         return {*self.outputs, *(value for _, value in self.writes)}
-
-    def substitute(self, old: Value, new: Value) -> None:
-        """Let everybody read new in place of old."""
-
-        def change(value: Value) -> Value:
-            return new if value is old else value
-
-        for node in self.nodes:
-            if any(value is old for value in node.uses()):
-                node.args = replaced(node.args, change)
-        self.outputs = [change(value) for value in self.outputs]
-        self.writes = [(target, change(value)) for target, value in self.writes]
 
     def renumber(self) -> None:
         """Name the values that nodes make by their place: %1, %2, ..."""

@@ -137,10 +137,6 @@ class Program:
 
     watched = False
 
-    def bytes(self) -> int:
-        """The memory of one instance's values, and of everything prepared."""
-        return self.size + sum(p.array.nbytes for p in self.prepared)
-
 
 def _bytes(value: Value) -> int:
     """From the first to the last element, which lie densely."""

@@ -68,9 +68,7 @@ class Tracer:
         self._known: dict[int, _Known] = {}
         self._memory: dict[int, list[_Known]] = {}  # by id of the owner of the memory
         self._targets: dict[int, Value] = {}  # inputs and constants by id of their first array
-        self._before: list[
-            tuple[Any, Any]
-        ] = []  # arrays that were written, with a copy from before
+        self._before: list[tuple[Any, Any]] = []  # what was written, and a copy from before
 
     # -- values ----------------------------------------------------------------------------------
     def _learn(self, array: np.ndarray, value: Value) -> Value:

@@ -22,7 +22,7 @@ from ..jit.kernels.base import Call, Kernel as Runner
 from ..jit.program import Instance, calls_of
 from ..jit.training import TrainingStep
 from . import _record
-from ._probes import Probe
+from ._probes import Probe, _Call
 from ._record import begin, end
 from .events import Kernel
 
@@ -101,57 +101,55 @@ def _note(event: Any, given: list[np.ndarray], made: list[np.ndarray], line: str
 
 
 # -- probes --------------------------------------------------------------------------------------
-class _Whole(Probe):
-    """An event of kind "module" around a method; subclasses say what it is called and was given."""
-
-    def describe(self, args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
-        raise TypeError(f"{type(self).__name__} defines no describe()")
-
-    def run(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        title, given = self.describe(args)
-        event, result, failed = begin(title, "module"), None, True
-        try:
-            result = self.own(*args, **options)
-            failed = False
-        finally:
-            end(event, failed)
-            if event is not None:
-                _record.note(event, given, result, False)
-        return result
-
-
-class _Making(_Whole):
+class _Making(_Call):
     """``Compiled._compile(key, args, options)``, which traces and optimises."""
 
-    def describe(self, args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
-        function = args[0]._function
-        return f"compile {getattr(function, '__name__', type(function).__name__)}", args[2]
+    kind = "module"
+
+    def title(self, args: tuple[Any, ...]) -> str:
+        return f"compile {_name(args[0]._function)}"
+
+    def given(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        return args[2]
 
 
-class _MakingStep(_Whole):
+class _MakingStep(_Making):
     """``TrainingStep._compiled(parameters, args, options)``, which does so with the backward pass."""
 
-    def describe(self, args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
-        function = args[0].function
-        return f"compile {getattr(function, '__name__', type(function).__name__)}", args[2]
+    def title(self, args: tuple[Any, ...]) -> str:
+        return f"compile {_name(args[0].function)}"
 
 
-class _Binding(_Whole):
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+class _Binding(_Call):
     """``Instance(program)``: memory, primitives, packed weights."""
 
-    def describe(self, args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
-        return f"bind {args[1].graph.name}", ()
+    kind = "module"
+
+    def title(self, args: tuple[Any, ...]) -> str:
+        return f"bind {args[1].graph.name}"
+
+    def given(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        return ()
 
 
-class _Running(_Whole):
+class _Running(_Call):
     """``Instance.run(tensors)``: copying in, the calls, copying out."""
+
+    kind = "module"
 
     def __init__(self, name: str, function: Any) -> None:
         super().__init__(name, function)
         self._noting: dict[Instance, _Noting] = {}
 
-    def describe(self, args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
-        return f"compiled {args[0].program.graph.name}", tuple(args[1])
+    def title(self, args: tuple[Any, ...]) -> str:
+        return f"compiled {args[0].program.graph.name}"
+
+    def given(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(args[1])
 
     def run(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """With the calls that note; an instance serves one run at a time."""

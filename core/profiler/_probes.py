@@ -45,6 +45,10 @@ class _Call(Probe):
     def title(self, args: tuple[Any, ...]) -> str:
         return self.name
 
+    def given(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What its shapes and bytes are counted of, options apart."""
+        return args[1:] if self.method else args
+
     def run(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         event, result, failed = begin(self.title(args), self.kind), None, True
         try:
@@ -53,8 +57,7 @@ class _Call(Probe):
         finally:
             end(event, failed)
             if event is not None:
-                given = args[1:] if self.method else args
-                _record.note(event, (*given, *options.values()), result, self.view)
+                _record.note(event, (*self.given(args), *options.values()), result, self.view)
         return result
 
 

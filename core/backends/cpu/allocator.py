@@ -38,9 +38,9 @@ def give_back_freed_memory() -> None:
     For who has run out of memory: code, stacks and other libraries' arrays do not come from malloc.
     """
     process = ctypes.CDLL(None)
-    if hasattr(process, "mallopt") and hasattr(process, "malloc_trim"):
+    if hasattr(process, "mallopt"):
         process.mallopt(_TOP_PAD, 1 << 20)
-        process.malloc_trim(0)
+    trim()
 
 
 def trim() -> None:
@@ -51,10 +51,7 @@ def trim() -> None:
 
 
 # -- when it runs out ------------------------------------------------------------------------------
-MAPPED, HEAP = (
-    32 << 20,
-    1 << 20,
-)  # measured: 1.6 MB of code a primitive; a thread's stack takes 8 MB
+MAPPED, HEAP = 32 << 20, 1 << 20  # measured: a primitive has 1.6 MB of code, a thread's stack 8
 
 
 def has_room() -> bool:

@@ -7,6 +7,8 @@ gradients of tanh, sqrt, sigmoid and exp read the result, the others the input.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from . import constants as c, memory
@@ -16,9 +18,12 @@ from .memory import DATA_TYPES, Desc, Primitive, PrimitiveDesc, plans, pointer
 
 def is_dense(x: np.ndarray) -> bool:
     """Whether the elements of x fill one stretch of memory, in whatever order of axes."""
-    if x.flags.c_contiguous:
-        return True
-    step = x.itemsize
+    return x.flags.c_contiguous or without_gaps(x)
+
+
+def without_gaps(x: Any) -> bool:
+    """The same by the strides alone."""
+    step = x.dtype.itemsize
     for stride, length in sorted((s, n) for s, n in zip(x.strides, x.shape) if n > 1):
         if stride != step:
             return False
@@ -26,7 +31,7 @@ def is_dense(x: np.ndarray) -> bool:
     return True
 
 
-def same_layout(a: np.ndarray, b: np.ndarray) -> bool:
+def same_layout(a: Any, b: Any) -> bool:
     """Whether dense arrays have their elements in the same places; axes of size 1 may differ."""
     if a.shape != b.shape:
         return False

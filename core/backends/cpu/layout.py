@@ -30,15 +30,6 @@ def is_channels_last(x: np.ndarray) -> bool:
     return (x.transpose(order) if order else x).flags.c_contiguous
 
 
-def element_strides(x: np.ndarray) -> tuple[int, ...] | None:
-    """Strides in elements; None where oneDNN cannot express them (negative, zero, fractions)."""
-    size, shape = x.itemsize, x.shape
-    for stride, length in zip(x.strides, shape):
-        if length > 1 and (stride <= 0 or stride % size):
-            return None
-    return tuple(stride // size for stride in x.strides)
-
-
 def reorder(source: Desc, target: Desc, detail: str) -> Primitive:
     """The primitive that copies from one layout to another."""
     engine = memory.library.load().engine

@@ -190,11 +190,7 @@ def _check_whole(path: str) -> None:
         head, size = file.read(64), os.fstat(file.fileno()).st_size
     whole = 0
     if len(head) == 64 and head.startswith(b"\x7fELF\x02"):  # 64 bits
-        places = (
-            (40, 48),
-            (58, 60),
-            (60, 62),
-        )  # where the headers start, the size of one, how many
+        places = (40, 48), (58, 60), (60, 62)  # where the headers start, one's size, how many
         start, each, count = (int.from_bytes(head[a:b], "little") for a, b in places)
         whole = start + each * count
     if not 0 < whole <= size:

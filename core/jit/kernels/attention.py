@@ -11,7 +11,7 @@ from ...backends.cpu.attention import BLOCK, _blocks
 from ...backends.cpu.matmul import _simplify
 from ...backends.cpu.memory import Primitive, PrimitiveDesc, describe
 from ..graph import Node, Value
-from .base import Call, Env, Kernel, kind, takes
+from .base import Call, Env, Kernel, elements, kind, takes
 
 LOWEST = np.float32(-1e30)  # for -inf in a mask: a row of it has no nan, and is set to 0 afterwards
 
@@ -30,13 +30,7 @@ def takes_attention(node: Node) -> bool:
 
 
 def _operand(array: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    strides = [s // array.itemsize for s in array.strides]
-    inside = 1
-    for axis in sorted(range(array.ndim), key=lambda i: (strides[i], -i)):
-        if array.shape[axis] == 1:
-            strides[axis] = inside
-        inside = max(inside, strides[axis] * array.shape[axis])
-    return array.shape, tuple(strides)
+    return array.shape, elements(array)
 
 
 class Attention(Kernel):

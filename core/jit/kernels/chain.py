@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ...backends.cpu import constants as c
+from ...backends.cpu.eltwise import same_layout
 from ...backends.cpu.memory import Desc, Primitive, PrimitiveDesc, describe
 from ..graph import Node, Value
-from ..passes.tidy import dense, elements_alike
+from ..passes.tidy import dense
 from .base import Call, Env, Kernel, contiguous, kind, plain, takes
 from .small import by_numpy
 from .steps import beside, eltwise, is_binary, post_ops
@@ -26,7 +27,7 @@ def takes_chain(node: Node) -> bool:
     """Whether the engine runs a chain: large, dense, operands of one type with the result."""
     x, post = node.args
     out = node.out
-    if not takes(x, out) or out.size < FROM or not dense(x) or not elements_alike(x, out):
+    if not takes(x, out) or out.size < FROM or not dense(x) or not same_layout(x, out):
         return False
     for step in post:
         if is_binary(step) and (step[1].dtype != out.dtype or not takes(step[1])):
@@ -43,7 +44,7 @@ class Chain(Kernel):
         super().__init__(node)
         self.x, self.post = node.args
         self.operands = [step[1] for step in self.post if is_binary(step)]
-        self.flat = all(elements_alike(value, node.out) for value in (self.x, *self.operands))
+        self.flat = all(same_layout(value, node.out) for value in (self.x, *self.operands))
 
     @property
     def shares(self) -> list[tuple[Value, Value]]:

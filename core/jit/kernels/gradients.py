@@ -8,12 +8,12 @@ import numpy as np
 
 from ...backends.cpu import constants as c, memory
 from ...backends.cpu.convolution import Geometry
+from ...backends.cpu.eltwise import same_layout
 from ...backends.cpu.layout import reorder
 from ...backends.cpu.library import Unsupported
 from ...backends.cpu.memory import Desc, Primitive, PrimitiveDesc, describe
 from ...backends.cpu.pooling import _Geometry
 from ..graph import Node, Value
-from ..passes.tidy import elements_alike
 from .base import Call, Env, Kernel, channels_last, contiguous, kind, takes
 from .conv import packed_now, turned
 
@@ -193,7 +193,7 @@ class BatchBackward(Kernel):
     @property
     def shares(self) -> list[tuple[Value, Value]]:
         g = self.node.args[0]
-        return [(self.node.out, g)] if elements_alike(g, self.node.out) else []
+        return [(self.node.out, g)] if same_layout(g, self.node.out) else []
 
 
 class NormReluBackward(BatchBackward):

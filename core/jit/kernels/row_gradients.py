@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ...backends.cpu import constants as c, memory
+from ...backends.cpu.eltwise import same_layout
 from ...backends.cpu.memory import Primitive, PrimitiveDesc, describe
 from ..graph import Node, Value
-from ..passes.tidy import dense, elements_alike
+from ..passes.tidy import dense
 from .base import Call, Env, Kernel, contiguous, kind, takes
 
 FLOAT32 = memory.DATA_TYPES["float32"]
@@ -24,7 +25,7 @@ _BACKWARD = {
 def takes_eltwise(node: Node) -> bool:
     """The gradient of an activation, from its input or result in the layout of g."""
     g, data = node.args
-    alike = elements_alike(g, data) and elements_alike(g, node.out) and dense(g)
+    alike = same_layout(g, data) and same_layout(g, node.out) and dense(g)
     return takes(g, data) and alike and g.dtype == data.dtype and g.size >= 2048
 
 

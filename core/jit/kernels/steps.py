@@ -14,7 +14,7 @@ import numpy as np
 
 from ...backends.cpu import constants as c
 from ...backends.cpu.library import Unsupported
-from ...backends.cpu.memory import Desc, describe
+from ...backends.cpu.memory import Desc, describe, pointer
 from ..fused import BINARY
 from ..graph import Value
 from ..passes.tidy import dense
@@ -94,4 +94,4 @@ def summands(steps: tuple[Any, ...], out: Value) -> list[Value]:
 
 def same_memory(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays begin at one address."""
-    return a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
+    return pointer(a) == pointer(b)

@@ -9,13 +9,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from ...backends.cpu.memory import c_strides
 from ...ops.index import _view_index
 from ...ops.join import cat
 from ..fused import PRODUCT
-from ..graph import Graph, Node, Value, replaced
+from ..graph import Graph, Node, Value
 from .tidy import constant_values
 
 
@@ -29,8 +27,6 @@ def join_products(graph: Graph) -> None:
     for group in groups.values():
         if len(group) > 1:
             _join(graph, group)
-    if groups:
-        _set_strides(graph)
 
 
 def _joinable(node: Node, constants: set[Value]) -> bool:
@@ -96,23 +92,3 @@ def _order(graph: Graph) -> None:
                 later.append(node)
         waiting = later
     graph.nodes = nodes
-
-
-def _set_strides(graph: Graph) -> None:
-    """Views of what has other strides now have others, too."""
-    for node in graph.nodes:
-        out = node.outs[0]
-        if out is None or out.base is None or not node.op.view:
-            continue
-        source = replaced(node.args, _dummy)
-        result = node.op.hot(*source)
-        out.strides = result.strides
-        if not np.may_share_memory(result, source[0]):
-            out.base = None
-
-
-def _dummy(value: Value) -> np.ndarray:
-    """An array with a value's shape and strides, whose elements nobody looks at."""
-    size = sum((n - 1) * s for n, s in zip(value.shape, value.strides) if n) + value.dtype.itemsize
-    block = np.empty(size, np.uint8)
-    return np.ndarray(value.shape, value.dtype, block, 0, value.strides)

@@ -33,8 +33,8 @@ def _backward(g: Any, x: Any, weight: Any, mean: Any, var: Any, eps: float, thro
     return _batch_norm_backward.op.hot(g * bits.astype(g.dtype), x, weight, mean, var, eps)
 
 
-NORM_RELU = FusedOp("norm_relu", _forward, outputs=("y", "mean", "var", "through"))
-NORM_RELU_BACKWARD = FusedOp("norm_relu_backward", _backward, outputs=("dx", "dweight", "dbias"))
+NORM_RELU = FusedOp("norm_relu", _forward)
+NORM_RELU_BACKWARD = FusedOp("norm_relu_backward", _backward)
 
 
 def workspace(x: Value, eps: float) -> Desc | None:

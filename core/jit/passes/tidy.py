@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from ...backends.cpu.eltwise import without_gaps
 from ..graph import Graph, Node, Value, root_of
 
 RANDOM = frozenset(("_noise",))
@@ -87,18 +86,6 @@ def constant_values(graph: Graph) -> set[Value]:
     return found
 
 
-def elements_alike(a: Value, b: Value) -> bool:
-    """Whether two values have their elements in the same places in memory."""
-    return a.shape == b.shape and all(
-        n == 1 or s == t for n, s, t in zip(a.shape, a.strides, b.strides)
-    )
-
-
 def dense(value: Value) -> bool:
-    """Whether the elements fill one stretch of memory, in whatever order of axes."""
-    step = value.dtype.itemsize
-    for stride, length in sorted((s, n) for s, n in zip(value.strides, value.shape) if n > 1):
-        if stride != step:
-            return False
-        step *= length
-    return int(np.prod(value.shape)) > 0
+    """Whether the elements, of which there are some, fill one stretch of memory in whatever order."""
+    return value.size > 0 and without_gaps(value)
